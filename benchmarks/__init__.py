@@ -1,0 +1,1 @@
+"""Benchmarks, printed as ratios against a yardstick measured in the same run."""

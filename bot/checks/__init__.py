@@ -1,0 +1,1 @@
+"""The seven checks and their order."""

@@ -1,0 +1,1 @@
+"""Point-of-sale adapters, one package a vendor."""

@@ -1,0 +1,1 @@
+"""The POS as files: inventory, sales and events in CSV."""

@@ -1,0 +1,1 @@
+"""What sets the bot off: Slack and the clock."""

@@ -1,0 +1,1 @@
+"""Values to Slack blocks and their fallback text. Pure."""
