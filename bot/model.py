@@ -26,6 +26,8 @@ LABEL_LENGTH = 24
 class Reading(Generic[T]):
     """One fact of the outside world, or the reason why it is missing.
 
+    A value together with a problem is a part of the answer: what it shows is true, what it lacks proves nothing.
+
     ``source``: ``metrc``, ``pos`` or ``mirror``. ``asked``: the question in the source's own words, never with a key.
     ``as_of``: when the answer was true at its source; None when nothing was read.
     """
@@ -390,12 +392,16 @@ class PosEvent:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that could not be used: it counts as "not readable", never as "not there"."""
+    """A row that could not be used: it counts as "not readable", never as "not there".
+
+    ``cell`` is its label as far as it can be read. ``kept``: only an optional cell was given up, the row is in use.
+    """
 
     file: str
     line: int
     reason: str
     cell: str | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -651,6 +657,7 @@ class Outcome:
     """What one check says. ``summary`` is one sentence; findings are there only when ``result`` is found.
 
     ``must_not`` holds warnings that apply although the check found no cause (look-alikes that are not twins).
+    ``closes``: nothing behind this check can be trusted, so the later ones are not reached.
     """
 
     name: CheckName
@@ -659,6 +666,7 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     evidence: tuple[Quote, ...] = ()
     must_not: tuple[Forbidden, ...] = ()
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -790,7 +798,8 @@ class Evidence:
     whose lines could not be read. ``receipts`` covers ``receipts_window`` without a hole.
     ``near``: labels at most two characters away, as seen in METRC; ``elsewhere``: the label at another license.
     ``pos_rows``, ``pos_sales``, ``pos_events``: the POS's books cut down to this label; ``pos_other_lines``: the
-    other lines of the same sales; ``pos_sales_since`` and ``pos_events_since``: from when on those books are complete.
+    other lines of the same sales; ``pos_sales_since`` and ``pos_events_since``: from when on those books are complete;
+    ``pos_sales_until``: the newest sale in the whole book, up to which it is complete.
     """
 
     shop: Shop
@@ -813,6 +822,7 @@ class Evidence:
     pos_near: tuple[PosPackage, ...] = ()
     pos_other_lines: tuple[PosSaleLine, ...] = ()
     pos_sales_since: datetime | None = None
+    pos_sales_until: datetime | None = None
     pos_events_since: datetime | None = None
     pos_refused: tuple[RefusedRow, ...] = ()
     delays: PostingDelays | None = None

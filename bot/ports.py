@@ -256,6 +256,10 @@ class Books(Protocol):
         """The ledger of all facilities."""
         ...
 
+    async def ping(self) -> None:
+        """Ask the database for nothing; raises ``StorageError`` when it does not answer."""
+        ...
+
     async def close(self) -> None:
         """Give back every connection."""
         ...

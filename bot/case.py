@@ -1,0 +1,215 @@
+"""What a check is given, and the small words it needs to quote evidence. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from bot.model import (
+    CheckName,
+    Evidence,
+    Finding,
+    Forbidden,
+    Gap,
+    MetrcItem,
+    Outcome,
+    Quote,
+    Reading,
+    Result,
+    Share,
+    Transfer,
+    TransferPackage,
+)
+from bot.posting import Matched, match
+from bot.units import EACH, convert, in_grams
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Case:
+    """The evidence, what the earlier checks said, and the account of the difference as far as they explain it.
+
+    ``gap`` is None when a side could not be read or the units cannot be compared.
+    """
+
+    evidence: Evidence
+    earlier: tuple[Outcome, ...] = ()
+    gap: Gap | None = None
+    matched: Matched = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Lay the POS's sales beside METRC's receipts once for all checks."""
+        object.__setattr__(self, "matched", match(self.evidence))
+
+    @property
+    def label(self) -> str:
+        """The label that was asked about."""
+        return self.evidence.subject.value
+
+    @property
+    def now(self) -> datetime:
+        """When the question was asked."""
+        return self.evidence.asked_at
+
+    def clock(self, at: datetime) -> str:
+        """A moment on the shop's own wall clock; with the day when it is not today."""
+        zone = ZoneInfo(self.evidence.shop.time_zone)
+        local, today = at.astimezone(zone), self.now.astimezone(zone).date()
+        return local.strftime("%H:%M") if local.date() == today else local.strftime("%H:%M on %d %b")
+
+
+def clear(name: CheckName, summary: str, *evidence: Quote, must_not: tuple[Forbidden, ...] = ()) -> Outcome:
+    """Everything this check needs was read, and nothing is wrong."""
+    return Outcome(name, Result.CLEAR, summary, evidence=evidence, must_not=must_not)
+
+
+def unknown(name: CheckName, summary: str, *evidence: Quote, must_not: tuple[Forbidden, ...] = ()) -> Outcome:
+    """Something this check needs could not be read."""
+    return Outcome(name, Result.UNKNOWN, summary, evidence=evidence, must_not=must_not)
+
+
+def found(
+    name: CheckName, findings: Iterable[Finding], *evidence: Quote, must_not: Iterable[Forbidden] = ()
+) -> Outcome:
+    """At least one cause; the summary is the first one's headline."""
+    findings = tuple(findings)
+    more = f" And {len(findings) - 1} more." if len(findings) > 1 else ""
+    quoted = tuple(dict.fromkeys(q for finding in findings for q in finding.evidence))
+    return Outcome(
+        name,
+        Result.FOUND,
+        findings[0].headline + more,
+        findings,
+        (*quoted, *(q for q in evidence if q not in quoted)),
+        tuple(must_not),
+    )
+
+
+def quote(reading: Reading[T], says: str | None = None) -> Quote:
+    """A reading as evidence; a failed one speaks for itself."""
+    if reading.problem is not None:
+        says = reading.problem.says if says is None else f"{says} (incomplete: {reading.problem.says})"
+    return Quote(reading.source, reading.asked, reading.as_of, says or "")
+
+
+def not_read(*readings: Reading[T] | None) -> tuple[Quote, ...]:
+    """The failed ones among some readings."""
+    return tuple(quote(reading) for reading in readings if reading is not None and not reading.was_read)
+
+
+def ago(span: timedelta) -> str:
+    """A span in the largest unit that makes sense: ``4 s``, ``12 min``, ``2 h 15 min``, ``3 days``."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{round(hours / 24)} days"
+
+
+def pos_unit(evidence: Evidence) -> str | None:
+    """The unit the POS counts this label in."""
+    return next((row.unit for row in evidence.pos_rows.value or () if row.unit), None)
+
+
+def metrc_unit(evidence: Evidence) -> str:
+    """The unit the difference is told in: the package's at METRC, else the load's, else the POS's, else pieces."""
+    package = evidence.package.value
+    if package is not None and package.unit:
+        return package.unit
+    load = on_the_road(evidence)
+    if load is not None and load[1].shipped_unit:
+        return load[1].shipped_unit
+    sold = next((line.unit for line in evidence.pos_sales.value or () if line.unit), None)
+    return pos_unit(evidence) or sold or EACH
+
+
+def metrc_item(evidence: Evidence) -> MetrcItem | None:
+    """The METRC item of the package, or of the load that carries it."""
+    if evidence.package.value is not None:
+        return evidence.package.value.item
+    entry = next(((t, p) for t in evidence.transfers.value or () for p in own(t, evidence.subject.value)), None)
+    if entry is None:
+        return None
+    package = entry[1]
+    return MetrcItem(
+        id=package.item_id,
+        name=package.item_name,
+        category=package.item_category,
+        unit=package.shipped_unit,
+        unit_weight=package.item_unit_weight,
+        unit_weight_unit=package.item_unit_weight_unit,
+    )
+
+
+def grams_each(evidence: Evidence) -> Decimal | None:
+    """What one piece weighs: by METRC's item, else by the POS."""
+    item = metrc_item(evidence)
+    by_metrc = in_grams(item.unit_weight, item.unit_weight_unit) if item else None
+    by_pos = next((row.unit_weight_g for row in evidence.pos_rows.value or () if row.unit_weight_g), None)
+    return by_metrc or by_pos
+
+
+def in_metrc_units(quantity: Decimal, unit: str | None, evidence: Evidence) -> Decimal | None:
+    """A POS quantity in the package's METRC unit; None when the two cannot be compared."""
+    wanted = metrc_unit(evidence)
+    return convert(quantity, unit or pos_unit(evidence) or wanted, wanted, grams_each=grams_each(evidence))
+
+
+def pos_total(evidence: Evidence) -> Decimal | None:
+    """The sum of the POS's rows in the METRC unit; None when there is no row, or it cannot be expressed."""
+    rows = evidence.pos_rows.value or ()
+    parts = [in_metrc_units(row.quantity, row.unit, evidence) for row in rows]
+    known = [part for part in parts if part is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(parts) else None
+
+
+def metrc_side(evidence: Evidence) -> Decimal | None:
+    """What METRC counts at this license: active, on hold or inactive; None for on the road, elsewhere or unknown."""
+    package = evidence.package.value
+    if package is None or on_the_road(evidence) is not None:
+        return None
+    return package.quantity
+
+
+def own(transfer: Transfer, label: str) -> tuple[TransferPackage, ...]:
+    """The lines of a manifest that carry the label."""
+    return tuple(package for package in transfer.packages or () if package.label == label)
+
+
+def state_of(package: TransferPackage) -> str:
+    """Where METRC says a package on a manifest is, in lower case."""
+    return (package.state or "").strip().casefold()
+
+
+def on_the_road(evidence: Evidence) -> tuple[Transfer, TransferPackage] | None:
+    """The incoming load that still carries the label: shipped, not received; the one that departed first."""
+    package = evidence.package.value
+    if package is not None and (package.received_at is not None or package.is_closed):
+        return None
+    loads = [load for load in open_loads(evidence) if state_of(load[1]) == "shipped"]
+    return min(loads, key=lambda load: (load[0].departed_at is None, load[0].id), default=None)
+
+
+def open_loads(evidence: Evidence) -> tuple[tuple[Transfer, TransferPackage], ...]:
+    """Incoming manifests, neither received nor voided, that carry the label."""
+    return tuple(
+        (transfer, package)
+        for transfer in evidence.transfers.value or ()
+        if transfer.direction == "incoming" and transfer.received_at is None and not transfer.is_voided
+        for package in own(transfer, evidence.subject.value)
+    )
+
+
+def share(code: str, quantity: Decimal | None, *refs: str, rest: bool = False) -> tuple[Share, ...]:
+    """An event's share of the difference; nothing when it cannot be expressed or is zero."""
+    return (Share(code, quantity, refs, rest),) if quantity else ()

@@ -1,0 +1,282 @@
+"""Authentication: can the bot see this license at all, and do METRC's refusals come from a key or a right?
+
+Recognised by the ladder, never by one answer: METRC says 401 for a dead key, a missing right, a foreign license and an
+unknown label alike. So: does the key open the list of facilities; is the license on it; does each family of records
+answer; and do unrelated keys fail in the same minute (then it is METRC, not the key).
+
+Do: fix the key, the right or the license; during an outage wait. Never: renew a key on a guess, because making a new
+one kills the old one at once everywhere.
+"""
+
+from __future__ import annotations
+
+from bot.case import Case, clear, found, quote, unknown
+from bot.errors import Problem
+from bot.labels import edits
+from bot.model import (
+    Access,
+    Action,
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Facility,
+    Finding,
+    Forbidden,
+    Outcome,
+    Probe,
+    Quote,
+)
+from bot.posting import Fate
+from bot.refusals import Blame, blame
+
+NAME = CheckName.AUTHENTICATION
+
+
+def check(case: Case) -> Outcome:
+    """Judge the ladder's readings."""
+    access = case.evidence.access
+    gate = _silent(access) or _dead_key(access) or _license(case) or _rights(case)
+    if gate is not None:
+        return gate
+    refused = _refused_posts(case)
+    if refused is not None:
+        return found(NAME, [refused], *_facts(case))
+    failed = [probe for probe in access.probes if not probe.reading.was_read]
+    if failed:
+        names = " and ".join(probe.family for probe in failed)
+        return unknown(NAME, f"The key works, but {names} could not be read.", *_facts(case))
+    return clear(NAME, "The key works and may read all that is needed; writing is unproven.", *_facts(case))
+
+
+def _silent(access: Access) -> Outcome | None:
+    """METRC itself is not answering, or let nothing be read at all."""
+    problems = _problems(access)
+    if _anything_read(access) or not problems:
+        return None
+    down = [problem for problem in problems if problem.kind.is_outage]
+    if down:
+        return _closing(_outage(access, down[0]), access)
+    if all(problem.kind.is_refusal for problem in problems):
+        return None
+    summary = f"METRC let nothing be read: {problems[0].says}"
+    outcome = unknown(NAME, summary, *_quotes(access))
+    return Outcome(outcome.name, outcome.result, summary, evidence=outcome.evidence, closes=True)
+
+
+def _outage(access: Access, problem: Problem) -> Finding:
+    return Finding(
+        code="outage.metrc-down",
+        cause=Cause.OUTAGE,
+        headline="METRC is not answering. Nothing about this package can be told until it does.",
+        action=Action(
+            ActionKind.RETRY_LATER,
+            "Ask again when METRC answers. Note late sales as your state's outage notice says; change nothing meanwhile.",
+        ),
+        evidence=(Quote("metrc", access.facilities.asked, access.facilities.as_of, problem.says),),
+        must_not=(Forbidden.RENEW_KEY, Forbidden.RESEND),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _dead_key(access: Access) -> Outcome | None:
+    """The first rung is refused and no other call succeeds."""
+    problem = access.facilities.problem
+    if problem is None or not problem.kind.is_refusal or any(probe.reading.was_read for probe in access.probes):
+        return None
+    others_work = [probe for probe in access.other_keys if probe.reading.was_read]
+    if others_work:
+        return _closing(_user_key(others_work[0]), access)
+    if access.other_keys:
+        return _closing(_vendor_key(access), access)
+    return _closing(_some_key(), access)
+
+
+def _user_key(witness: Probe) -> Finding:
+    return Finding(
+        code="authentication.user-key",
+        cause=Cause.AUTHENTICATION,
+        headline="METRC refuses this shop's user key. Every package looks missing until it is replaced.",
+        action=Action(
+            ActionKind.FIX_KEY,
+            "Put the user's present METRC key into this bot and every system that uses it; somebody may have made a new "
+            "one. Then resend what failed meanwhile.",
+        ),
+        evidence=(quote(witness.reading, f"the same software key works with the user key of {witness.family}"),),
+    )
+
+
+def _vendor_key(access: Access) -> Finding:
+    return Finding(
+        code="authentication.vendor-key",
+        cause=Cause.AUTHENTICATION,
+        headline=f"METRC refuses the software (vendor) key: {len(access.other_keys) + 1} unrelated user keys fail with it.",
+        action=Action(
+            ActionKind.FIX_KEY, "Check the software key in Metrc Connect. The shops' user keys are probably fine."
+        ),
+        must_not=(Forbidden.RENEW_KEY,),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _some_key() -> Finding:
+    return Finding(
+        code="authentication.key-refused",
+        cause=Cause.AUTHENTICATION,
+        headline="METRC refuses this key pair for everything. Every package looks missing until that is mended.",
+        action=Action(
+            ActionKind.FIX_KEY,
+            "Compare both keys with METRC: the user key under the user's API keys, the software key in Metrc Connect. "
+            "If somebody made a new user key, put that one into every system that uses it.",
+        ),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _license(case: Case) -> Outcome | None:
+    """The key lives, but not for this license."""
+    access = case.evidence.access
+    facilities = access.facilities.value
+    if facilities is None or any(probe.reading.was_read for probe in access.probes):
+        return None
+    wanted = case.evidence.shop.license
+    listed = next((f for f in facilities if f.license == wanted), None)
+    if listed is None:
+        return _closing(_not_on_key(case, facilities), access)
+    if listed.license_ends_on is not None and listed.license_ends_on < case.now.date():
+        return _closing(_lapsed(case, listed), access)
+    return None
+
+
+def _not_on_key(case: Case, facilities: tuple[Facility, ...]) -> Finding:
+    wanted = case.evidence.shop.license
+    near = [f.license for f in facilities if _alike(wanted, f.license)]
+    said = quote(
+        case.evidence.access.facilities, f"this key sees {', '.join(f.license for f in facilities) or 'no license'}"
+    )
+    if near:
+        return Finding(
+            code="wrong_license.mistyped",
+            cause=Cause.WRONG_LICENSE,
+            headline=f"License {wanted} is not on this key; {near[0]} is. One of them is mistyped.",
+            action=Action(
+                ActionKind.FIX_LICENSE, f"If this shop is {near[0]}, correct the license number and sync again."
+            ),
+            evidence=(said,),
+            confidence=Confidence.LIKELY,
+        )
+    return Finding(
+        code="wrong_license.not-on-key",
+        cause=Cause.WRONG_LICENSE,
+        headline=f"This key does not reach license {wanted}, so all its packages look missing.",
+        action=Action(
+            ActionKind.FIX_LICENSE,
+            f"Have the owner add this METRC user to {wanted}, or use a key of somebody who works there. Then sync.",
+        ),
+        evidence=(said,),
+    )
+
+
+def _lapsed(case: Case, facility: Facility) -> Finding:
+    return Finding(
+        code="wrong_license.lapsed",
+        cause=Cause.WRONG_LICENSE,
+        headline=f"License {facility.license} ended on {facility.license_ends_on} and METRC no longer answers for it.",
+        action=Action(ActionKind.FIX_LICENSE, "Ask the owner about the license; the new one may have another number."),
+        evidence=(quote(case.evidence.access.facilities, f"license ends on {facility.license_ends_on}"),),
+    )
+
+
+def _rights(case: Case) -> Outcome | None:
+    """The license is on the key, but one family of records is refused."""
+    access = case.evidence.access
+    refused = [p for p in access.probes if p.reading.problem and p.reading.problem.kind.is_refusal]
+    if not refused:
+        return None
+    families = " and ".join(probe.family for probe in refused)
+    finding = Finding(
+        code="authentication.permission-missing",
+        cause=Cause.AUTHENTICATION,
+        headline=f"The key works, but may not read {families} at this license.",
+        action=Action(
+            ActionKind.FIX_PERMISSION,
+            f"Grant this METRC user the right to view {families}. If it is still refused after that, the key may have to "
+            "be made anew: rights can be fixed at the time it was made.",
+        ),
+        evidence=tuple(quote(probe.reading) for probe in refused),
+    )
+    return _closing(finding, access)
+
+
+def _refused_posts(case: Case) -> Finding | None:
+    """The bot can see, but METRC refused the POS's posts for a right or a key."""
+    refused = [s for s in case.matched.having(Fate.REFUSED) if blame(s.sale.message) is Blame.ACCESS]
+    if not refused:
+        return None
+    numbers = ", ".join(s.sale.sale_id for s in refused[:3])
+    rights = case.evidence.access.rights
+    lacking = rights is not None and rights.value is not None and "manage sales" not in rights.value
+    quotes = [Quote("pos", s.sale.where, case.evidence.pos_sales.as_of, f"{s.sale.message}") for s in refused[:3]]
+    if lacking and rights is not None:
+        quotes.append(quote(rights, "the right to manage sales is not among this user's rights"))
+    return Finding(
+        code="authentication.post-refused",
+        cause=Cause.AUTHENTICATION,
+        headline=f"METRC lets packages be read but refused the POS's sale {numbers}: a right is missing.",
+        action=Action(
+            ActionKind.FIX_PERMISSION,
+            "Grant the POS's METRC user the right to manage sales, renew its key only if the POS asks for it, then resend "
+            "the refused sales with their true times.",
+        ),
+        evidence=tuple(quotes),
+        brings_about=("failed_post.refused",),
+        confidence=Confidence.CERTAIN if lacking else Confidence.LIKELY,
+    )
+
+
+def _closing(finding: Finding, access: Access) -> Outcome:
+    outcome = found(NAME, [finding], *_quotes(access))
+    return Outcome(NAME, outcome.result, outcome.summary, outcome.findings, outcome.evidence, closes=True)
+
+
+def _facts(case: Case) -> tuple[Quote, ...]:
+    """What passed is said too."""
+    access = case.evidence.access
+    facts = list(_quotes(access))
+    if access.rights is not None and access.rights.value is not None:
+        facts.append(quote(access.rights, f"rights: {', '.join(sorted(access.rights.value)) or 'none'}"))
+    return tuple(facts)
+
+
+def _quotes(access: Access) -> tuple[Quote, ...]:
+    seen = access.facilities.value
+    says = None if seen is None else f"the key works; it sees {', '.join(f.license for f in seen[:5]) or 'no license'}"
+    rungs = [quote(access.facilities, says)]
+    rungs += [quote(p.reading, f"{p.family} may be read" if p.reading.was_read else None) for p in access.probes]
+    rungs += [quote(p.reading, f"key of {p.family}: works" if p.reading.was_read else None) for p in access.other_keys]
+    return tuple(rungs)
+
+
+def _problems(access: Access) -> list[Problem]:
+    rungs = [access.facilities.problem, *(probe.reading.problem for probe in (*access.probes, *access.other_keys))]
+    return [problem for problem in rungs if problem is not None]
+
+
+def _anything_read(access: Access) -> bool:
+    """Whether METRC answered anything that needs its own machinery; the list of facilities alone does not count."""
+    if access.probes:
+        return any(probe.reading.was_read for probe in access.probes) or _only_refusals(access)
+    return access.facilities.was_read
+
+
+def _only_refusals(access: Access) -> bool:
+    """The facilities came and everything else was refused: that is an answer, and no outage."""
+    refused = [p.reading.problem is not None and p.reading.problem.kind.is_refusal for p in access.probes]
+    return access.facilities.was_read and all(refused)
+
+
+def _alike(one: str, other: str) -> bool:
+    def bare(text: str) -> str:
+        return "".join(c for c in text.casefold() if c.isalnum())
+
+    return edits(bare(one), bare(other), most=2) is not None

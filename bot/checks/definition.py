@@ -1,0 +1,103 @@
+"""Definition: do both sides mean the same thing by one unit?
+
+Recognised by the ratio of the unit weights of a count-based package: 5 or 0.2 is pack against piece, 1.5 is with paper
+against without, 0.5 or 2 a half-gram template, 28 an ounce taken for a gram. It changes weights and purchase limits,
+never the number of units.
+
+Do: decide by the state's rule which weight is right and correct that definition. Never: touch the count.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from bot.case import Case, clear, found, metrc_item, metrc_unit, not_read, quote, unknown
+from bot.model import Action, ActionKind, Cause, CheckName, Confidence, Finding, MetrcItem, Outcome, PosPackage, Quote
+from bot.units import EACH, in_grams, plain, same_unit
+
+NAME = CheckName.DEFINITION
+
+# weights are typed by hand and rounded; nearer than half a percent is the same weight
+TOLERANCE: Final = Decimal("0.005")
+NAMED: Final = (
+    (Decimal(2), "half-gram", "a half-gram template against a gram"),
+    (Decimal("1.5"), "gross-vs-net", "with paper and tip against without"),
+    (Decimal("28.349523125"), "ounce-vs-gram", "an ounce against a gram"),
+    (Decimal(28), "ounce-vs-gram", "an ounce (28 g) against a gram"),
+    (Decimal(1000), "milligram-vs-gram", "a gram against a milligram"),
+)
+
+
+def check(case: Case) -> Outcome:
+    """Compare what one unit weighs on both sides."""
+    e = case.evidence
+    item, rows = metrc_item(e), e.pos_rows.value or ()
+    weighed = [row for row in rows if row.unit_weight_g]
+    missing = (*not_read(e.package), *not_read(e.pos_rows))
+    if missing and not (item and weighed):
+        return unknown(NAME, "One side's unit weight could not be read.", *missing)
+    if item is None or not rows:
+        return clear(
+            NAME, "Only one side knows this label, so there are no two definitions.", quote(e.pos_rows, "read")
+        )
+    if not same_unit(metrc_unit(e), EACH):
+        return clear(
+            NAME, f"Sold by weight or volume ({metrc_unit(e)}): a unit is itself.", quote(e.package, metrc_unit(e))
+        )
+    return _weights(case, item, weighed)
+
+
+def _weights(case: Case, item: MetrcItem, weighed: list[PosPackage]) -> Outcome:
+    e = case.evidence
+    theirs = in_grams(item.unit_weight, item.unit_weight_unit)
+    if not theirs or not weighed:
+        who = "METRC" if not theirs else "The POS"
+        return unknown(NAME, f"{who} gives no unit weight for this item, so the definitions cannot be compared.")
+    row = next((r for r in weighed if _ratio(r, theirs) is not None), None)
+    named = Quote(
+        "pos", weighed[0].where, weighed[0].as_of, f"unit weight {plain(weighed[0].unit_weight_g or Decimal(0))} g"
+    )
+    said = quote(e.package, f"item “{item.name}”: unit weight {plain(theirs)} g")
+    if row is None:
+        return clear(NAME, f"Both sides say {plain(theirs)} g a piece.", said, named)
+    return found(NAME, [_differs(row, theirs, said)])
+
+
+def _differs(row: PosPackage, theirs: Decimal, said: Quote) -> Finding:
+    ours = row.unit_weight_g or Decimal(0)
+    reason, words = _why(ours, theirs)
+    return Finding(
+        code=f"definition.{reason}",
+        cause=Cause.DEFINITION,
+        headline=f"One unit weighs {plain(ours)} g in the POS and {plain(theirs)} g in METRC: {words}.",
+        action=Action(
+            ActionKind.FIX_DEFINITION,
+            "Decide by your state's rule which unit weight is right and correct that definition. The count stays.",
+        ),
+        evidence=(said, Quote("pos", row.where, row.as_of, f"unit weight {plain(ours)} g")),
+        confidence=Confidence.CERTAIN if reason != "unit-weight" else Confidence.LIKELY,
+    )
+
+
+def _why(ours: Decimal, theirs: Decimal) -> tuple[str, str]:
+    """The name of the ratio, whichever side is the larger."""
+    ratio = max(ours, theirs) / min(ours, theirs)
+    half_gram = min(ours, theirs) == Decimal("0.5")
+    for known, reason, words in NAMED:
+        if _close(ratio, known) and (reason != "half-gram" or half_gram):
+            return reason, words
+    pieces = ratio.to_integral_value()
+    if pieces >= 2 and _close(ratio, pieces):
+        return "pack-vs-piece", f"a pack of {plain(pieces)} against one piece"
+    return "unit-weight", "the two definitions differ"
+
+
+def _ratio(row: PosPackage, theirs: Decimal) -> Decimal | None:
+    """The POS's weight over METRC's; None when they are the same."""
+    ratio = (row.unit_weight_g or Decimal(0)) / theirs
+    return None if _close(ratio, Decimal(1)) else ratio
+
+
+def _close(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) <= other * TOLERANCE

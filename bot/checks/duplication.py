@@ -1,0 +1,283 @@
+"""Duplication: does a sale, a receive or a manifest exist twice?
+
+Recognised by grouping before accusing: the same external number on equal lines, or the same sale time and lines with a
+number missing, is one sale entered twice; two receives of the quantity that METRC received once are one load. Rooms,
+conversions and two customers in the same second are not twins.
+
+Do: remove the twin that is named, on the side that is named, with a second person. Never: remove a record while a sale
+or receive of the package may still arrive, and never a look-alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bot.case import Case, ago, clear, found, not_read, own, quote, share, state_of, unknown
+from bot.model import (
+    Action,
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Direction,
+    Duplicate,
+    DuplicateKind,
+    Finding,
+    Forbidden,
+    MetrcReceipt,
+    Outcome,
+    Quote,
+    Transfer,
+)
+from bot.posting import Fate, expected_by, quantity_on
+from bot.receives import Receive, TwinReceive, find_twin_receives
+from bot.twins import HowTwinned, Twins, TwinSearch, find_twins
+from bot.units import plain
+
+NAME = CheckName.DUPLICATION
+SAME_LOAD = timedelta(hours=2)
+
+
+def check(case: Case) -> Outcome:
+    """Look for what exists twice, on either side."""
+    search = _search(case)
+    received = find_twin_receives(case.evidence)
+    findings = [_receipts(case, twins) for twins in search.twins]
+    findings += [_receive(case, received)] if received else []
+    findings += _manifests(case)
+    warnings = (Forbidden.REMOVE_RECORD,) if search.lookalikes and not search.twins else ()
+    if findings:
+        return found(NAME, findings, must_not=warnings)
+    e = case.evidence
+    missing = (*not_read(e.receipts), *not_read(e.pos_rows))
+    if missing or e.unread_receipts:
+        return unknown(NAME, "Not everything that could exist twice could be read.", *missing, must_not=warnings)
+    return clear(NAME, _nothing_twice(case, search), *_read(case), must_not=_and_rows(case, warnings))
+
+
+def _search(case: Case) -> TwinSearch:
+    """A voided sale's receipts are timing's: all of them should go, none of them is a twin."""
+    e = case.evidence
+    voided = {r.id for s in case.matched.having(Fate.VOID_NOT_POSTED, Fate.VOID_ON_ITS_WAY) for r in s.receipts}
+    receipts = [r for r in e.receipts.value or () if r.id not in voided]
+    return find_twins(receipts, case.matched.all_sales if e.pos_sales.was_read else None, case.label)
+
+
+def _nothing_twice(case: Case, search: TwinSearch) -> str:
+    rows = case.evidence.pos_rows.value or ()
+    if search.lookalikes:
+        ids = ", ".join(str(r.id) for r in search.lookalikes[:4])
+        return f"Receipts {ids} look alike but are separate sales: their numbers differ."
+    if len(rows) > 1:
+        return f"One receive; the POS shows it in {len(rows)} rows (rooms or products), which is right."
+    return "One receipt a sale, one receive."
+
+
+def _and_rows(case: Case, warnings: tuple[Forbidden, ...]) -> tuple[Forbidden, ...]:
+    """Several rows of one label invite somebody to remove one."""
+    several = len(case.evidence.pos_rows.value or ()) > 1
+    return warnings or ((Forbidden.REMOVE_RECORD,) if several else ())
+
+
+# --- receipts ---------------------------------------------------------------------------------------------------------
+
+
+def _receipts(case: Case, twins: Twins) -> Finding:
+    code = f"duplication.{twins.how}"
+    wait = _still_on_its_way(case)
+    ids = ", ".join(str(r.id) for r in twins.remove)
+    duplicate = Duplicate(
+        system="metrc",
+        kind=DuplicateKind.SALES_RECEIPT,
+        keep=str(twins.keep.id),
+        remove=tuple(str(r.id) for r in twins.remove),
+        removable=wait is None,
+        why=f"Keep {twins.keep.id}: {twins.why_keep}.",
+    )
+    return Finding(
+        code=code,
+        cause=Cause.DUPLICATION,
+        headline=_headline(twins),
+        action=_wait(case, wait, ids)
+        or Action(
+            ActionKind.REMOVE_DUPLICATE,
+            f"Void METRC receipt {ids}; keep {twins.keep.id} ({twins.why_keep}). The POS stays as it is.",
+        ),
+        evidence=tuple(_quoted(case, r) for r in (twins.keep, *twins.remove)),
+        shares=tuple(
+            s
+            for r in twins.remove
+            for s in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", rest=not twins.sure)
+        ),
+        duplicates=(duplicate,),
+        must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
+        confidence=Confidence.CERTAIN if twins.sure else Confidence.LIKELY,
+    )
+
+
+def _headline(twins: Twins) -> str:
+    number = twins.keep.external_number
+    name = f"Sale {number}" if number else f"The sale of receipt {twins.keep.id}"
+    times = "twice" if len(twins.remove) == 1 else f"{len(twins.remove) + 1} times"
+    apart = f", {ago(twins.apart)} apart" if twins.apart is not None else ""
+    if twins.how is HowTwinned.CSV_OVER_API:
+        return f"{name} is in METRC {times}{apart}; the second copy has no sale number, as from a file upload."
+    return f"{name} was posted to METRC {times}{apart}."
+
+
+def _quoted(case: Case, receipt: MetrcReceipt) -> Quote:
+    recorded = f", recorded {case.clock(receipt.recorded_at)}" if receipt.recorded_at else ""
+    sold = f"sold {case.clock(receipt.sold_at)}" if receipt.sold_at else "no sale time"
+    number = receipt.external_number or "none"
+    quantity = plain(quantity_on(receipt, case.label))
+    says = f"receipt {receipt.id}: number {number}, {sold}{recorded}, {quantity} of this package"
+    return Quote("metrc", f"GET /sales/v2/receipts/{receipt.id}", case.evidence.receipts.as_of, says)
+
+
+def _still_on_its_way(case: Case) -> datetime | None:
+    """Until when a sale, void or receive of this package may still arrive; a removal has to wait for it."""
+    young = case.matched.having(Fate.ON_ITS_WAY, Fate.VOID_ON_ITS_WAY)
+    times = [expected_by(s, case.now) for s in young]
+    interval = timedelta(minutes=case.evidence.shop.import_minutes)
+    receives = [e.at for e in case.evidence.pos_events.value or () if e.kind == "receive"]
+    times += [at + interval for at in receives if case.now - interval < at <= case.now]
+    return max(times, default=None)
+
+
+def _wait(case: Case, until: datetime | None, ids: str) -> Action | None:
+    if until is None:
+        return None
+    return Action(
+        ActionKind.WAIT,
+        f"Something of this package is still on its way. Look again at {case.clock(until)}, before {ids} is removed.",
+        until,
+    )
+
+
+# --- receives ---------------------------------------------------------------------------------------------------------
+
+
+def _receive(case: Case, twin: TwinReceive) -> Finding:
+    code = "duplication.receive-twice"
+    ids = ", ".join(r.id for r in twin.remove)
+    wait = _still_on_its_way(case)
+    duplicate = Duplicate(
+        system="pos",
+        kind=DuplicateKind.RECEIVE,
+        keep=twin.keep.id,
+        remove=tuple(r.id for r in twin.remove),
+        removable=False,
+        why=f"Keep {twin.keep.id}: {twin.why_keep}.",
+    )
+    return Finding(
+        code=code,
+        cause=Cause.DUPLICATION,
+        headline=f"The POS received this package {len(twin.remove) + 1} times; METRC shipped it once.",
+        action=_wait(case, wait, f"receive {ids}")
+        or Action(
+            ActionKind.REMOVE_DUPLICATE,
+            f"In the POS, reconcile the stock of receive {ids} to zero with “do not tell METRC”; keep {twin.keep.id}.",
+        ),
+        evidence=tuple(_receive_quote(case, r) for r in (twin.keep, *twin.remove)),
+        shares=tuple(
+            s for r in twin.remove for s in share(code, twin.quantity, f"pos receive {r.id}", rest=not twin.sure)
+        ),
+        duplicates=(duplicate,),
+        must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
+        confidence=Confidence.CERTAIN if twin.sure else Confidence.LIKELY,
+    )
+
+
+def _receive_quote(case: Case, receive: Receive) -> Quote:
+    when = case.clock(receive.at) if receive.at else "an unknown time"
+    who = f" by {receive.actor}" if receive.actor else ""
+    manifest = f", manifest {receive.manifest}" if receive.manifest else ""
+    as_of = case.evidence.pos_events.as_of or case.evidence.pos_rows.as_of
+    unit = receive.unit or ""
+    return Quote(
+        "pos", receive.where, as_of, f"received {plain(receive.quantity)} {unit} at {when}{who}{manifest}".strip()
+    )
+
+
+# --- manifests --------------------------------------------------------------------------------------------------------
+
+
+def _manifests(case: Case) -> list[Finding]:
+    """Two living manifests of one shipper with the same load. Goods sent again after a refusal are no twin."""
+    living = [
+        t
+        for t in case.evidence.transfers.value or ()
+        if t.direction is Direction.INCOMING
+        and not t.is_voided
+        and all(state_of(p) not in {"rejected", "returned"} for p in own(t, case.label))
+    ]
+    for group in _loads(living):
+        if len(group) > 1 and any(t.received_at is None for t in group):
+            return [_manifest(case, group)]
+    return []
+
+
+def _loads(transfers: Iterable[Transfer]) -> list[list[Transfer]]:
+    groups: list[list[Transfer]] = []
+    for transfer in sorted(transfers, key=lambda t: t.id):
+        home = next((g for g in groups if _same_load(g[0], transfer)), None)
+        if home is None:
+            groups.append([transfer])
+        else:
+            home.append(transfer)
+    return groups
+
+
+def _same_load(one: Transfer, other: Transfer) -> bool:
+    close = one.created_at and other.created_at and abs(one.created_at - other.created_at) <= SAME_LOAD
+    invoice = one.invoice is not None and one.invoice == other.invoice
+    return one.shipper_license == other.shipper_license and _load(one) == _load(other) and bool(close or invoice)
+
+
+def _load(transfer: Transfer) -> frozenset[str]:
+    return frozenset(package.label for package in transfer.packages or ())
+
+
+def _manifest(case: Case, group: list[Transfer]) -> Finding:
+    keep = min(group, key=lambda t: (t.received_at is None, t.departed_at is None, t.id))
+    remove = [t for t in group if t is not keep]
+    external = "external" in (keep.shipment_type or "").casefold()
+    names = ", ".join(t.manifest for t in remove)
+    why = "it was received" if keep.received_at else "its truck has left" if keep.departed_at else "it is the older one"
+    duplicate = Duplicate(
+        system="metrc",
+        kind=DuplicateKind.EXTERNAL_TRANSFER if external else DuplicateKind.TRANSFER,
+        keep=str(keep.id),
+        remove=tuple(str(t.id) for t in remove),
+        removable=external and all(t.received_at is None for t in remove) and _still_on_its_way(case) is None,
+        why=f"Keep manifest {keep.manifest}: {why}.",
+    )
+    how = "void it here" if external else "ask the shipper to void it, or reject it on arrival"
+    return Finding(
+        code="duplication.manifest-twice",
+        cause=Cause.DUPLICATION,
+        headline=f"One load is on two manifests: {keep.manifest} and {names}.",
+        action=Action(ActionKind.REMOVE_DUPLICATE, f"Keep manifest {keep.manifest} ({why}). For {names}: {how}."),
+        evidence=tuple(_manifest_quote(case, t) for t in group),
+        duplicates=(duplicate,),
+        related=tuple(sorted(_load(keep) - {case.label})),
+        brings_about=("duplication.receive-twice",) if keep.received_at else (),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _manifest_quote(case: Case, transfer: Transfer) -> Quote:
+    made = case.clock(transfer.created_at) if transfer.created_at else "an unknown time"
+    says = f"manifest {transfer.manifest}, invoice {transfer.invoice}, made {made}, {len(transfer.packages or ())} packages"
+    return Quote("metrc", "GET /transfers/v2/incoming", case.evidence.transfers.as_of, says)
+
+
+def _read(case: Case) -> tuple[Quote, ...]:
+    e = case.evidence
+    receives = [event for event in e.pos_events.value or () if event.kind == "receive"]
+    return (
+        quote(e.receipts, f"{len([r for r in e.receipts.value or () if r.is_live])} living receipt(s)"),
+        quote(e.pos_events, f"{len(receives)} receive(s)" if e.pos_events.was_read else None),
+        quote(e.pos_rows, f"{len(e.pos_rows.value or ())} stock row(s)"),
+    )

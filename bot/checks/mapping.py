@@ -1,0 +1,387 @@
+"""Mapping: do the two systems mean the same package, item and unit?
+
+Recognised by: a label one side does not know (typed by hand, lost in a spreadsheet, never imported), a POS product
+linked to another METRC item or category, units that do not fit, a receipt in METRC whose sale the POS has elsewhere.
+
+Do: correct the POS's product, unit or label. Never: create a package in either system to make the other one happy, and
+never repair a mapping through the quantity.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from bot.case import (
+    Case,
+    clear,
+    found,
+    metrc_item,
+    metrc_side,
+    metrc_unit,
+    not_read,
+    on_the_road,
+    pos_total,
+    quote,
+    share,
+    unknown,
+)
+from bot.model import (
+    LABEL_LENGTH,
+    Action,
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Evidence,
+    Finding,
+    Forbidden,
+    MetrcItem,
+    MetrcReceipt,
+    Outcome,
+    PosPackage,
+    Quote,
+    Sighting,
+)
+from bot.posting import Fate, PostedSale, quantity_on
+from bot.refusals import Blame, could_be
+from bot.twins import find_twins
+from bot.units import plain, same_unit
+
+NAME = CheckName.MAPPING
+
+
+def check(case: Case) -> Outcome:
+    """Compare what both sides call the package."""
+    findings = [*_labels(case), *_units(case), *_items(case), *_stray_receipts(case)]
+    if findings:
+        return found(NAME, findings)
+    missing = (*not_read(case.evidence.package), *not_read(case.evidence.pos_rows))
+    if missing:
+        return unknown(NAME, "One side could not be read, so the two cannot be compared.", *missing)
+    return _compared(case)
+
+
+def _compared(case: Case) -> Outcome:
+    e = case.evidence
+    item, rows = metrc_item(e), e.pos_rows.value or ()
+    if item is None or not rows:
+        where = "The POS" if item is not None else "METRC"
+        return clear(
+            NAME, f"{where} holds no record of this label, and none is mistaken for it.", quote(e.pos_rows, "read")
+        )
+    named = Quote("pos", rows[0].where, rows[0].as_of, f"product “{rows[0].product_name}”, {rows[0].unit}")
+    theirs = quote(e.package, f"item “{item.name}”, category {item.category}, {metrc_unit(e)}")
+    if not _link_is_known(rows, item):
+        return unknown(NAME, f"The POS does not say which METRC item “{rows[0].product_name}” is.", named, theirs)
+    return clear(NAME, "Label, item and unit fit.", named, theirs)
+
+
+# --- labels -----------------------------------------------------------------------------------------------------------
+
+
+def _labels(case: Case) -> list[Finding]:
+    e = case.evidence
+    if not (e.package.was_read and e.pos_rows.was_read) or on_the_road(e) is not None:
+        return []
+    if e.package.value is None and e.pos_rows.value:
+        return _pos_only(case, e.pos_rows.value)
+    if e.package.value is not None and not e.package.value.is_closed and not e.pos_rows.value:
+        return _metrc_only(case)
+    return []
+
+
+def _pos_only(case: Case, rows: tuple[PosPackage, ...]) -> list[Finding]:
+    """The POS holds the label and METRC knows nothing of it."""
+    e = case.evidence
+    if _custody_knows(e) or (e.elsewhere is not None and e.elsewhere.value):
+        return []
+    twin = _true_label(e, rows[0])
+    typed = re.search(r"[OIL]", case.label) is not None or len(case.label) != LABEL_LENGTH
+    said = quote(e.package, "METRC knows no such label at this license")
+    held = Quote(
+        "pos", rows[0].where, rows[0].as_of, f"{plain(rows[0].quantity)} {rows[0].unit} of “{rows[0].product_name}”"
+    )
+    if twin is None and not typed:
+        return [_unknown_label(case, said, held)]
+    return [_typed_label(case, twin, said, held)]
+
+
+def _typed_label(case: Case, twin: Sighting | None, said: Quote, held: Quote) -> Finding:
+    e = case.evidence
+    if twin is not None:
+        headline = f"The POS has the label mistyped: METRC knows {twin.label}, not {case.label}."
+        text = f"Retire the POS row, import {twin.label} and carry the count over, in the POS only."
+        seen = (Quote("metrc", e.near.asked, e.near.as_of, f"{twin.label}: “{twin.item}”"),) if e.near else ()
+    else:
+        headline = f"The label in the POS cannot be right: {_odd(case.label)}."
+        text = "Read the label off the package, retire the POS row and import the true label, in the POS only."
+        seen = ()
+    code = "mapping.label-mistyped"
+    return Finding(
+        code=code,
+        cause=Cause.MAPPING,
+        headline=headline,
+        action=Action(ActionKind.FIX_POS_RECORD, text),
+        evidence=(said, held, *seen),
+        shares=share(code, pos_total(e), f"pos package {case.label}", rest=True),
+        related=(twin.label,) if twin else (),
+        brings_about=("failed_post.refused", "failed_post.never-posted"),
+        confidence=Confidence.CERTAIN if twin else Confidence.LIKELY,
+    )
+
+
+def _unknown_label(case: Case, said: Quote, held: Quote) -> Finding:
+    code = "mapping.label-unknown"
+    return Finding(
+        code=code,
+        cause=Cause.MAPPING,
+        headline="METRC does not know this label at this license, and no label like it.",
+        action=Action(
+            ActionKind.FIX_POS_RECORD,
+            "Compare the label on the package with the POS row and its manifest; correct the POS row, not the count.",
+        ),
+        evidence=(said, held),
+        shares=share(code, pos_total(case.evidence), f"pos package {case.label}", rest=True),
+        brings_about=("failed_post.refused", "failed_post.never-posted"),
+        confidence=Confidence.POSSIBLE,
+    )
+
+
+def _true_label(e: Evidence, row: PosPackage) -> Sighting | None:
+    """The one near label that is alive in METRC, unknown to the POS, and of the same product."""
+    near = [s for s in (e.near.value if e.near else None) or () if not s.in_pos]
+    fitting = [
+        s
+        for s in near
+        if s.item is None or _same_product(row.product_name, s.item) or _same_name(row.metrc_item, s.item)
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _metrc_only(case: Case) -> list[Finding]:
+    """METRC holds the package and the POS has no row for it."""
+    e = case.evidence
+    package = e.package.value
+    if package is None or not package.quantity:
+        return []
+    if _just_received(case) or e.pos_events.value or e.pos_sales.value:
+        return []
+    said = quote(e.package, f"{plain(package.quantity)} {package.unit}, received {package.received_at}")
+    typed = [row for row in e.pos_near if re.search(r"[OIL]", row.label)]
+    if typed:
+        return [_mistyped_in_pos(case, typed[0], said)]
+    code = "mapping.not-in-pos"
+    return [
+        Finding(
+            code=code,
+            cause=Cause.MAPPING,
+            headline="METRC has this package; it was never built in the POS.",
+            action=Action(
+                ActionKind.FIX_MAPPING,
+                f"Build or link the POS product for “{package.item.name}”, import the package, then refresh. "
+                "Create no package in either system.",
+            ),
+            evidence=(said, quote(e.pos_rows, "no row with this label, no receive, no sale")),
+            shares=share(code, -package.quantity, f"metrc package {package.id}", rest=True),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _mistyped_in_pos(case: Case, row: PosPackage, said: Quote) -> Finding:
+    code = "mapping.label-mistyped"
+    quantity = metrc_side(case.evidence)
+    return Finding(
+        code=code,
+        cause=Cause.MAPPING,
+        headline=f"The POS holds this package under a mistyped label: {row.label}.",
+        action=Action(
+            ActionKind.FIX_POS_RECORD,
+            f"Retire the POS row {row.label}, import {case.label} and carry the count over, in the POS only.",
+        ),
+        evidence=(said, Quote("pos", row.where, row.as_of, f"{row.label}: {plain(row.quantity)} {row.unit}")),
+        shares=share(code, -quantity if quantity else None, f"pos package {row.label}", rest=True),
+        related=(row.label,),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _just_received(case: Case) -> bool:
+    """A package received within one import interval is timing's, not ours."""
+    package = case.evidence.package.value
+    if package is None or package.received_at is None:
+        return False
+    return case.now - package.received_at < timedelta(minutes=2 * case.evidence.shop.import_minutes)
+
+
+def _custody_knows(e: Evidence) -> bool:
+    """Whether some manifest carries the label: then custody tells where it went."""
+    gone = any(row.recipient_license != e.shop.license for row in e.transferred.value or ())
+    return gone or bool(e.transfers.value)
+
+
+def _odd(label: str) -> str:
+    if len(label) != LABEL_LENGTH:
+        return f"it has {len(label)} characters, a METRC label has {LABEL_LENGTH}"
+    letters = sorted(set(re.findall(r"[OIL]", label)))
+    return f"it holds the letter {' and '.join(letters)} where labels have digits"
+
+
+# --- units ------------------------------------------------------------------------------------------------------------
+
+
+def _units(case: Case) -> list[Finding]:
+    """A unit that METRC does not take for this package: in the stock row, or in the sales that failed for it."""
+    e = case.evidence
+    package = e.package.value
+    if package is None or not package.unit:
+        return []
+    refused = [s for s in case.matched.having(Fate.REFUSED) if s.sale.unit and not same_unit(s.sale.unit, package.unit)]
+    texts = [s.sale.message for s in refused]
+    rows = [row for row in e.pos_rows.value or () if not same_unit(row.unit, package.unit)]
+    odd_rows = rows if pos_total(e) is None else []
+    if not odd_rows and not (refused and could_be(Blame.UNIT, texts)):
+        return []
+    unit = refused[0].sale.unit if refused else odd_rows[0].unit
+    return [_wrong_unit(case, package.unit, unit or "another unit", refused, odd_rows)]
+
+
+def _wrong_unit(case: Case, wanted: str, used: str, refused: list[PostedSale], rows: list[PosPackage]) -> Finding:
+    e = case.evidence
+    sales = [
+        Quote("pos", s.sale.where, e.pos_sales.as_of, f"sale {s.sale.sale_id}: {s.sale.message}") for s in refused[:3]
+    ]
+    stock = [Quote("pos", row.where, row.as_of, f"stock in {row.unit}") for row in rows[:1]]
+    told = bool(refused) and any(s.sale.message for s in refused)
+    return Finding(
+        code="mapping.unit",
+        cause=Cause.MAPPING,
+        headline=f"The POS sells this package in {used}; METRC takes {wanted} for it.",
+        action=Action(
+            ActionKind.FIX_MAPPING,
+            f"Set the POS product's unit to {wanted}. Then resend the refused sales with their true times.",
+        ),
+        evidence=(quote(e.package, f"unit of measure: {wanted}"), *sales, *stock),
+        brings_about=("failed_post.refused",),
+        confidence=Confidence.CERTAIN if told or rows else Confidence.LIKELY,
+    )
+
+
+# --- items ------------------------------------------------------------------------------------------------------------
+
+
+def _items(case: Case) -> list[Finding]:
+    e = case.evidence
+    item, rows = metrc_item(e), e.pos_rows.value or ()
+    if item is None:
+        return []
+    named = [r for r in rows if r.metrc_item and item.name and not _same_name(r.metrc_item, item.name)]
+    if named:
+        return [_other_item(case, item, named[0])]
+    filed = [r for r in rows if r.metrc_category and item.category and not _same_name(r.metrc_category, item.category)]
+    return [_other_category(case, item, filed[0])] if filed else []
+
+
+def _other_item(case: Case, item: MetrcItem, row: PosPackage) -> Finding:
+    return Finding(
+        code="mapping.item",
+        cause=Cause.MAPPING,
+        headline=f"The POS links this package to the METRC item “{row.metrc_item}”; METRC says “{item.name}”.",
+        action=Action(ActionKind.FIX_MAPPING, f"Link the POS product to “{item.name}”, then sync. The count stays."),
+        evidence=(quote(case.evidence.package, f"item “{item.name}”"), _linked(row, f"linked to “{row.metrc_item}”")),
+        brings_about=_if_blamed(case),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _other_category(case: Case, item: MetrcItem, row: PosPackage) -> Finding:
+    return Finding(
+        code="mapping.category",
+        cause=Cause.MAPPING,
+        headline=f"METRC files this item under “{item.category}”; the POS still has “{row.metrc_category}”.",
+        action=Action(
+            ActionKind.FIX_MAPPING,
+            "Bring the POS product to METRC's category by your state's route, then relink and resend what was refused.",
+        ),
+        evidence=(
+            quote(case.evidence.package, f"category {item.category}"),
+            _linked(row, f"category {row.metrc_category}"),
+        ),
+        brings_about=_if_blamed(case),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _linked(row: PosPackage, says: str) -> Quote:
+    return Quote("pos", row.where, row.as_of, says)
+
+
+def _if_blamed(case: Case) -> tuple[str, ...]:
+    refused = case.matched.having(Fate.REFUSED)
+    return ("failed_post.refused",) if could_be(Blame.ITEM, (s.sale.message for s in refused)) else ()
+
+
+def _link_is_known(rows: tuple[PosPackage, ...], item: MetrcItem) -> bool:
+    """Whether the POS names METRC's item, or calls its product so nearly the same that no other can be meant."""
+    return all(row.metrc_item or not item.name or _same_product(row.product_name, item.name) for row in rows)
+
+
+def _same_name(one: str | None, other: str | None) -> bool:
+    """Equal but for case, punctuation and spaces; dashes and commas are retyped all the time."""
+    return one is not None and other is not None and _words(one) == _words(other)
+
+
+def _same_product(pos_name: str, metrc_name: str) -> bool:
+    """Whether most words of the POS's shorter name stand in METRC's longer one."""
+    own, theirs = set(_words(pos_name)), set(_words(metrc_name))
+    return bool(own) and 3 * len(own & theirs) >= 2 * len(own)
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+(?:\.\d+)?|[a-z]+", name.casefold()))
+
+
+# --- receipts whose sale is elsewhere -----------------------------------------------------------------------------------
+
+
+def _stray_receipts(case: Case) -> list[Finding]:
+    """Receipts on this label that the POS has no sale for, while it should."""
+    e = case.evidence
+    since, until = e.pos_sales_since, e.pos_sales_until
+    if not e.pos_sales.was_read or since is None or until is None:
+        return []
+    doubled = {
+        r.id for t in find_twins(e.receipts.value or (), case.matched.all_sales, case.label).twins for r in t.remove
+    }
+    strays = [
+        r for r in case.matched.orphans if r.id not in doubled and r.sold_at is not None and since <= r.sold_at <= until
+    ]
+    return [_stray(case, strays)] if strays else []
+
+
+def _stray(case: Case, strays: list[MetrcReceipt]) -> Finding:
+    e = case.evidence
+    code = "mapping.receipt-without-sale"
+    numbers = {r.external_number for r in strays if r.external_number}
+    other = [line for line in e.pos_other_lines if line.sale_id in numbers]
+    where = f"; the POS has sale {other[0].sale_id} on {other[0].label}" if other else ""
+    return Finding(
+        code=code,
+        cause=Cause.MAPPING,
+        headline=f"METRC has receipt {strays[0].id} on this label, and the POS has no such sale{where}.",
+        action=Action(
+            ActionKind.FIX_POS_RECORD,
+            "Find the sale: rung up on another label, entered in METRC by hand, or lost in the POS. Correct it in the sale.",
+        ),
+        evidence=tuple(
+            Quote("metrc", f"GET /sales/v2/receipts/{r.id}", e.receipts.as_of, f"sold {r.sold_at}, by {r.recorded_by}")
+            for r in strays[:5]
+        ),
+        shares=tuple(
+            s for r in strays for s in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", rest=True)
+        ),
+        must_not=(Forbidden.REMOVE_RECORD,),
+        related=tuple(dict.fromkeys(line.label for line in other)),
+        confidence=Confidence.POSSIBLE,
+    )

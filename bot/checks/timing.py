@@ -1,0 +1,364 @@
+"""Timing: is a sale, a void, an import or an export still on its way, or will it never arrive?
+
+Recognised by laying the POS's sales beside METRC's receipts. How long a sale may take follows the POS's way of posting
+(realtime, batch, nightly), this shop's own delays, and the till's status. Past the POS's retry limit a sale is not
+late: it has failed, and will not come by itself.
+
+Do: wait until the time that is told, or mend the cause and resend the sale. Never: adjust the package instead; when the
+sale is resent later it would be taken off twice.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from bot.case import Case, ago, clear, found, in_metrc_units, metrc_side, not_read, pos_total, quote, share, unknown
+from bot.model import (
+    Action,
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Finding,
+    Forbidden,
+    MetrcReceipt,
+    Outcome,
+    Posting,
+    Quote,
+    Share,
+)
+from bot.posting import NORMAL, Fate, PostedSale, expected_by, quantity_on
+from bot.refusals import Blame, blames
+
+NAME = CheckName.TIMING
+
+
+def check(case: Case) -> Outcome:
+    """Tell what is late from what has failed."""
+    findings = [
+        *_refused(case),
+        *_never_posted(case),
+        *_receipts_voided(case),
+        *_voids_not_posted(case),
+        *_on_their_way(case),
+        *_voids_on_their_way(case),
+        *_just_received(case),
+        *_export_older(case),
+    ]
+    if findings:
+        return found(NAME, findings, *_late_but_there(case))
+    missing = (*not_read(case.evidence.receipts), *not_read(case.evidence.pos_sales))
+    untold = case.matched.having(Fate.NOT_TOLD)
+    if missing or untold:
+        return unknown(NAME, _what_is_missing(case, untold), *missing)
+    return clear(NAME, "Every POS sale of this package has its receipt in METRC.", *_read(case), *_late_but_there(case))
+
+
+# --- will never arrive ------------------------------------------------------------------------------------------------
+
+
+def _refused(case: Case) -> list[Finding]:
+    """Sales that METRC refused and that wait for a person."""
+    refused = case.matched.having(Fate.REFUSED)
+    if not refused:
+        return []
+    code = "failed_post.refused"
+    texts = [s.sale.message for s in refused if s.sale.message]
+    why = f": “{texts[0]}”" if texts else ""
+    return [
+        Finding(
+            code=code,
+            cause=Cause.FAILED_POST,
+            headline=f"METRC refused {_name(refused)}{why} It will not arrive by itself.",
+            action=Action(
+                ActionKind.RESEND,
+                f"Mend what the message says, then resend {_names(refused)} with the original sale time.",
+            ),
+            evidence=_quoted(case, refused),
+            shares=_taken(code, case, refused),
+            must_not=(Forbidden.RESEND,) if _would_be_refused_again(case, texts) else (),
+        )
+    ]
+
+
+def _would_be_refused_again(case: Case, texts: list[str]) -> bool:
+    """While the cause stands, a resend only fails once more."""
+    package = case.evidence.package.value
+    held = package is not None and (package.is_held or package.is_closed)
+    return held or bool(blames(texts) & {Blame.UNIT, Blame.HOLD, Blame.LAB, Blame.ACCESS, Blame.ITEM})
+
+
+def _never_posted(case: Case) -> list[Finding]:
+    """Sales without a receipt, older than the POS's own retry limit."""
+    lost = case.matched.having(Fate.NEVER_POSTED)
+    absent = case.matched.having(Fate.REPORTED_BUT_ABSENT)
+    if not lost and not absent:
+        return []
+    code = "failed_post.never-posted"
+    sales = (*lost, *absent)
+    return [
+        Finding(
+            code=code,
+            cause=Cause.FAILED_POST,
+            headline=f"METRC never took {_name(sales)}, rung up {ago(case.now - sales[0].sale.sold_at)} ago. It will not arrive by itself.",
+            action=Action(
+                ActionKind.RESEND,
+                f"Find why it failed in the POS, then resend {_names(sales)} with the original sale time.",
+            ),
+            evidence=(*_quoted(case, sales), quote(case.evidence.receipts, "no receipt for it")),
+            shares=(*_taken(code, case, lost), *_taken(code, case, absent, rest=True)),
+            confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
+        )
+    ]
+
+
+def _receipts_voided(case: Case) -> list[Finding]:
+    """The sale stands in the POS, its receipt was voided in METRC."""
+    gone = case.matched.having(Fate.RECEIPT_VOIDED)
+    if not gone:
+        return []
+    code = "failed_post.receipt-voided"
+    receipt = gone[0].receipts[0]
+    return [
+        Finding(
+            code=code,
+            cause=Cause.FAILED_POST,
+            headline=f"{_upper(_name(gone))} stands in the POS, but its METRC receipt {receipt.id} was voided.",
+            action=Action(
+                ActionKind.RESEND,
+                f"If the sale is real, resend {_names(gone)} with the original sale time; if not, void it in the POS.",
+            ),
+            evidence=(*_quoted(case, gone), _receipt_quote(case, receipt, f"voided on {receipt.archived_on}")),
+            shares=_taken(code, case, gone),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _voids_not_posted(case: Case) -> list[Finding]:
+    """Voided at the till, alive in METRC, and past the limit."""
+    voids = case.matched.having(Fate.VOID_NOT_POSTED)
+    if not voids:
+        return []
+    code = "failed_post.void-not-posted"
+    receipt = voids[0].receipts[0]
+    return [
+        Finding(
+            code=code,
+            cause=Cause.FAILED_POST,
+            headline=f"{_upper(_name(voids))} was voided in the POS, but receipt {receipt.id} is still alive in METRC.",
+            action=Action(
+                ActionKind.RESEND,
+                f"Send the void of {_names(voids)} again from the POS, or void the receipt in METRC's sales screen.",
+            ),
+            evidence=(
+                *_quoted(case, voids),
+                *(_receipt_quote(case, r, "still alive") for s in voids for r in s.receipts),
+            ),
+            shares=_given_back(code, case, voids),
+        )
+    ]
+
+
+# --- on its way -------------------------------------------------------------------------------------------------------
+
+
+def _on_their_way(case: Case) -> list[Finding]:
+    """Young sales without a receipt."""
+    young = case.matched.having(Fate.ON_ITS_WAY)
+    if not young:
+        return []
+    nightly = case.evidence.shop.posting is Posting.NIGHTLY
+    code = "timing.nightly-post" if nightly else "timing.sale-on-its-way"
+    when = max(expected_by(sale, case.now) for sale in young)
+    age = ago(case.now - young[-1].sale.sold_at)
+    how = "this POS posts at night" if nightly else f"rung up {age} ago"
+    return [
+        Finding(
+            code=code,
+            cause=Cause.TIMING,
+            headline=f"{_upper(_name(young))} {_are(young)} on {_its(young)} way to METRC ({how}).",
+            action=Action(ActionKind.WAIT, f"Nothing to do. Look again at {case.clock(when)}.", when),
+            evidence=_quoted(case, young),
+            shares=_taken(code, case, young),
+            must_not=(Forbidden.RESEND,),
+        )
+    ]
+
+
+def _voids_on_their_way(case: Case) -> list[Finding]:
+    young = case.matched.having(Fate.VOID_ON_ITS_WAY)
+    if not young:
+        return []
+    code = "timing.void-on-its-way"
+    when = max(expected_by(sale, case.now) for sale in young)
+    return [
+        Finding(
+            code=code,
+            cause=Cause.TIMING,
+            headline=f"The void of {_name(young)} is on its way to METRC.",
+            action=Action(ActionKind.WAIT, f"Nothing to do. Look again at {case.clock(when)}.", when),
+            evidence=_quoted(case, young),
+            shares=_given_back(code, case, young),
+            must_not=(Forbidden.REMOVE_RECORD,),
+        )
+    ]
+
+
+def _just_received(case: Case) -> list[Finding]:
+    """Accepted in METRC a moment ago; the POS has not imported it yet."""
+    e = case.evidence
+    package = e.package.value
+    if package is None or package.received_at is None or e.pos_rows.value or not e.pos_rows.was_read:
+        return []
+    age, interval = case.now - package.received_at, timedelta(minutes=e.shop.import_minutes)
+    if age >= 2 * interval or not package.quantity:
+        return []
+    code = "timing.import-on-its-way"
+    when = package.received_at + 2 * interval
+    return [
+        Finding(
+            code=code,
+            cause=Cause.TIMING,
+            headline=f"METRC received this package {ago(age)} ago; the POS has not imported it yet.",
+            action=Action(ActionKind.WAIT, f"Import in the POS, or look again at {case.clock(when)}.", when),
+            evidence=(quote(e.package, f"received {ago(age)} ago on manifest {package.received_from_manifest}"),),
+            shares=share(code, -package.quantity, f"metrc package {package.id}", rest=True),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _export_older(case: Case) -> list[Finding]:
+    """METRC already counts sales that were rung up after the POS export was made."""
+    e = case.evidence
+    exported = e.pos_rows.as_of
+    if exported is None or pos_total(e) is None or metrc_side(e) is None:
+        return []
+    later = _receipts_after(case, exported)
+    if not later:
+        return []
+    code = "timing.export-older"
+    when = exported + timedelta(minutes=e.shop.max_age_minutes)
+    again = max(when, case.now + timedelta(minutes=5))
+    return [
+        Finding(
+            code=code,
+            cause=Cause.TIMING,
+            headline=f"The POS export is from {case.clock(exported)}; METRC already counts {len(later)} later sale(s).",
+            action=Action(
+                ActionKind.WAIT, f"Ask again with a newer export, at {case.clock(again)} at the latest.", again
+            ),
+            evidence=(
+                quote(e.pos_rows, f"exported {case.clock(exported)}"),
+                *(_receipt_quote(case, r) for r in later[:5]),
+            ),
+            shares=tuple(s for r in later for s in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}")),
+        )
+    ]
+
+
+def _receipts_after(case: Case, exported: datetime) -> list[MetrcReceipt]:
+    """Live receipts rung up after the export that the stock list cannot have in it."""
+    posted = {r.id for s in case.matched.having(Fate.POSTED) for r in s.receipts[:1] if s.sale.sold_at > exported}
+    orphans = {r.id for r in case.matched.orphans if r.sold_at is not None and r.sold_at > exported}
+    return [r for r in case.evidence.receipts.value or () if r.id in posted | orphans]
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _name(sales: tuple[PostedSale, ...]) -> str:
+    return f"sale {sales[0].sale.sale_id}" if len(sales) == 1 else f"{len(sales)} sales (first {sales[0].sale.sale_id})"
+
+
+def _upper(text: str) -> str:
+    """Sale numbers keep their case."""
+    return text[:1].upper() + text[1:]
+
+
+def _are(sales: tuple[PostedSale, ...]) -> str:
+    return "is" if len(sales) == 1 else "are"
+
+
+def _its(sales: tuple[PostedSale, ...]) -> str:
+    return "its" if len(sales) == 1 else "their"
+
+
+def _names(sales: tuple[PostedSale, ...]) -> str:
+    shown = ", ".join(s.sale.sale_id for s in sales[:5])
+    return shown if len(sales) <= 5 else f"{shown} and {len(sales) - 5} more"
+
+
+def _quoted(case: Case, sales: tuple[PostedSale, ...]) -> tuple[Quote, ...]:
+    as_of = case.evidence.pos_sales.as_of
+    return tuple(Quote("pos", s.sale.where, as_of, _sale_says(case, s)) for s in sales[:10])
+
+
+def _sale_says(case: Case, posted: PostedSale) -> str:
+    sale = posted.sale
+    void = ", voided" if sale.is_void else ""
+    message = f", “{sale.message}”" if sale.message else ""
+    return f"sale {sale.sale_id}, {case.clock(sale.sold_at)}, status {sale.submission}{void}{message}"
+
+
+def _receipt_quote(case: Case, receipt: MetrcReceipt, says: str = "") -> Quote:
+    sold = case.clock(receipt.sold_at) if receipt.sold_at else "an unknown time"
+    text = f"receipt {receipt.id}, sold {sold}" + (f", {says}" if says else "")
+    return Quote("metrc", f"GET /sales/v2/receipts/{receipt.id}", case.evidence.receipts.as_of, text)
+
+
+def _taken(code: str, case: Case, sales: tuple[PostedSale, ...], *, rest: bool = False) -> tuple[Share, ...]:
+    """The POS took these off and METRC did not. What was sold after the stock list was made is not in it."""
+    exported = case.evidence.pos_rows.as_of
+    in_stock_list = [s for s in sales if exported is None or s.sale.sold_at <= exported]
+    return _shares(code, case, in_stock_list, Decimal(-1), rest=rest)
+
+
+def _given_back(code: str, case: Case, sales: tuple[PostedSale, ...]) -> tuple[Share, ...]:
+    """The POS put these back and METRC did not; every living receipt of the sale counts."""
+    return tuple(
+        entry
+        for s in sales
+        for r in s.receipts
+        for entry in share(code, quantity_on(r, case.label), f"pos sale {s.sale.sale_id}", f"metrc receipt {r.id}")
+    )
+
+
+def _shares(code: str, case: Case, sales: list[PostedSale], sign: Decimal, *, rest: bool) -> tuple[Share, ...]:
+    entries: list[Share] = []
+    for s in sales:
+        quantity = in_metrc_units(s.sale.quantity, s.sale.unit, case.evidence)
+        refs = (f"pos sale {s.sale.sale_id}", *(f"metrc receipt {r.id}" for r in s.receipts))
+        entries += share(code, None if quantity is None else sign * quantity, *refs, rest=rest)
+    return tuple(entries)
+
+
+def _late_but_there(case: Case) -> tuple[Quote, ...]:
+    """Receipts that took long but arrived: no cause, but worth saying."""
+    late = [
+        (receipt, receipt.recorded_at - receipt.sold_at)
+        for s in case.matched.having(Fate.POSTED)
+        for receipt in s.receipts[:1]
+        if receipt.recorded_at and receipt.sold_at and receipt.recorded_at - receipt.sold_at > NORMAL
+    ]
+    return tuple(_receipt_quote(case, r, f"arrived {ago(delay)} after the sale") for r, delay in late[-3:])
+
+
+def _read(case: Case) -> tuple[Quote, ...]:
+    e = case.evidence
+    sales, receipts = case.matched.sales, [r for r in e.receipts.value or () if r.is_live]
+    return (
+        quote(e.pos_sales, f"{len(sales)} sale(s) of this package"),
+        quote(e.receipts, f"{len(receipts)} living receipt(s) on this package"),
+    )
+
+
+def _what_is_missing(case: Case, untold: tuple[PostedSale, ...]) -> str:
+    e = case.evidence
+    if not e.pos_sales.was_read:
+        return "The POS's sales could not be read, so a late sale cannot be told."
+    if untold:
+        return f"Whether {_name(untold)} reached METRC could not be read."
+    return "METRC's receipts could not all be read, so a late sale cannot be told."

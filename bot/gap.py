@@ -1,0 +1,57 @@
+"""The gap accountant: every unit of the difference goes to at most one named event, exactly. Pure.
+
+Events whose size is known count as they are. An event that explains "whatever is left" (a finished package, a load on
+the road) is settled after them, in the order of the checks, and never takes more than its own size or the other sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from bot.case import metrc_side, metrc_unit, pos_total
+from bot.model import Evidence, Gap, Outcome, Share
+
+
+def account(evidence: Evidence, outcomes: Iterable[Outcome]) -> Gap | None:
+    """Account for POS − METRC; None when a side could not be read, or the units cannot be compared."""
+    if not comparable(evidence):
+        return None
+    shares = [share for outcome in outcomes for finding in outcome.findings for share in finding.shares]
+    gap = Gap(pos_total(evidence), metrc_side(evidence), metrc_unit(evidence), (), evidence.shelf)
+    return Gap(gap.pos, gap.metrc, gap.unit, settle(gap.difference, shares), gap.shelf)
+
+
+def comparable(evidence: Evidence) -> bool:
+    """Whether there is a difference at all: both sides were read, and can be told in one unit."""
+    if not evidence.package.was_read or not evidence.pos_rows.was_read:
+        return False
+    package = evidence.package.value
+    if package is not None and package.quantity is None:
+        return False
+    return not evidence.pos_rows.value or pos_total(evidence) is not None
+
+
+def settle(difference: Decimal, shares: Iterable[Share]) -> tuple[Share, ...]:
+    """Assign the difference; each event, told by its last reference, explains once."""
+    explained: dict[str, Share] = {}
+    waiting: list[Share] = []
+    for share in shares:
+        if share.rest:
+            waiting.append(share)
+        elif share.refs[-1] not in explained:
+            explained[share.refs[-1]] = share
+    left = difference - sum((share.quantity for share in explained.values()), Decimal(0))
+    for share in waiting:
+        part = _part(share, left)
+        if part and share.refs[-1] not in explained:
+            explained[share.refs[-1]] = Share(share.code, part, share.refs)
+            left -= part
+    return tuple(explained.values())
+
+
+def _part(share: Share, left: Decimal) -> Decimal:
+    """What an event of this size can take of what is left: never more, never with the other sign."""
+    if share.quantity > 0:
+        return max(Decimal(0), min(share.quantity, left))
+    return min(Decimal(0), max(share.quantity, left))

@@ -1,0 +1,340 @@
+"""Keep the local copy of METRC and the POS up to date: read what is missing, nothing else, and lose nothing on the way.
+
+Each window is stored together with the claim that it is held, in one transaction, before the next one is read. So
+whatever dies in between, the mirror never claims what it does not hold, and starting again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from bot.errors import MetrcError, MetrcNotFound, Problem, ProblemKind
+from bot.model import (
+    Coverage,
+    Direction,
+    Feed,
+    MetrcDelivery,
+    MetrcReceipt,
+    PackageList,
+    PostingDelays,
+    Transfer,
+    Window,
+)
+from bot.ports import FeedRow, Mirror, PointOfSale, TrackAndTrace
+
+OVERLAP = timedelta(minutes=5)
+"""Read again at every seam: clocks differ, and METRC may show a change a little after its ``LastModified``."""
+
+CHUNK = timedelta(days=7)
+"""What is stored in one transaction; the METRC client cuts it into the windows its host accepts."""
+
+BATCH = 200
+"""How many receipts, deliveries or manifests are asked for their lines at once."""
+
+Told = Callable[[str, int, int], None]
+"""Told the feed's name, how many steps are done and how many are known of; the total may grow."""
+
+T = TypeVar("T")
+R = TypeVar("R", MetrcReceipt, MetrcDelivery, Transfer)
+Outcome = tuple[tuple[R, ...], tuple[tuple[R, Problem], ...]]
+"""What was read, with its lines, and what was not, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """How one feed, or one kind of lines, went: rows written, and what went wrong, equal problems told once."""
+
+    name: str
+    rows: int
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """How one sync went. ``requests``: sent to METRC."""
+
+    fed: tuple[Fed, ...]
+    requests: int
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows written by the feed's name."""
+        return {fed.name: fed.rows for fed in self.fed}
+
+    @property
+    def problems(self) -> dict[str, tuple[Problem, ...]]:
+        """What went wrong by the feed's name; feeds without a problem are left out."""
+        return {fed.name: fed.problems for fed in self.fed if fed.problems}
+
+
+# --- what is held, what is missing ------------------------------------------------------------------------------------
+
+
+def join(held: Coverage | None, new: Coverage) -> Coverage:
+    """What is held after ``new`` was stored beside ``held``: never a span with a hole in it.
+
+    Touching windows become one; across a hole the newer one is kept, and what is older is no longer claimed.
+    """
+    if held is None:
+        return new
+    newer = max(held, new, key=lambda coverage: (coverage.window.end, coverage.read_at))
+    if new.window.start > held.window.end or new.window.end < held.window.start:
+        return newer
+    start = min(held.window.start, new.window.start)
+    return replace(newer, window=Window(start, newer.window.end))
+
+
+def missing(held: Window | None, wanted: Window) -> tuple[Window, ...]:
+    """The windows to read so that ``wanted`` is held, in the order to read them.
+
+    First the tail, oldest first, then the part before what is held, newest first: either way each window touches what
+    is held when it is stored, so a stop in between costs nothing.
+    """
+    if held is None or wanted.start > held.end:
+        return wanted.slices(CHUNK)
+    seam = held.end - OVERLAP
+    tail = Window(seam, wanted.end).slices(CHUNK) if wanted.end > seam else ()
+    return (*tail, *_head(held, wanted.start))
+
+
+def _head(held: Window, since: datetime) -> tuple[Window, ...]:
+    if since >= held.start:
+        return ()
+    return tuple(reversed(Window(since, held.start + OVERLAP).slices(CHUNK)))
+
+
+def posting_delays(delays: Iterable[timedelta]) -> PostingDelays | None:
+    """The distribution of these delays; negative ones (a clock or zone is wrong) are dropped. None: none are left.
+
+    Percentiles are nearest-rank, so each is a delay that really happened.
+    """
+    seconds = sorted(delay.total_seconds() for delay in delays if delay >= timedelta(0))
+    if not seconds:
+        return None
+    return PostingDelays(len(seconds), *(_percentile(seconds, per_mille) for per_mille in (500, 950, 999)))
+
+
+def _percentile(ordered: Sequence[float], per_mille: int) -> float:
+    return ordered[max(0, math.ceil(len(ordered) * per_mille / 1000) - 1)]
+
+
+# --- one feed ---------------------------------------------------------------------------------------------------------
+
+
+async def freshen(metrc: TrackAndTrace, mirror: Mirror, feed: Feed, since: datetime, now: datetime) -> Coverage:
+    """Read what is missing of ``feed`` between ``since`` and ``now``, and say what is held then.
+
+    Raises a ``MetrcError`` when METRC does not answer; what was stored before stays.
+    """
+    span = Window(min(since, now), now)
+    return [coverage async for _, coverage in _walk(metrc, mirror, feed, span, _nobody)][-1]
+
+
+async def _walk(
+    metrc: TrackAndTrace, mirror: Mirror, feed: Feed, span: Window, progress: Told
+) -> AsyncIterator[tuple[int, Coverage]]:
+    """Rows stored and what is held after them, a window each; first what is held already, if anything is."""
+    held = await mirror.coverage(feed)
+    if held:
+        yield 0, held
+    windows = missing(held.window if held else None, span)
+    for done, window in enumerate(windows, start=1):
+        rows = await _rows(metrc, feed, window)
+        yield len(rows), await mirror.store(feed, rows, window, span.end)
+        progress(feed.value, done, len(windows))
+
+
+def _nobody(_feed: str, _done: int, _total: int) -> None:
+    """Nobody wants to be told."""
+
+
+_PACKAGE_LISTS = {
+    Feed.PACKAGES_ACTIVE: PackageList.ACTIVE,
+    Feed.PACKAGES_ON_HOLD: PackageList.ON_HOLD,
+    Feed.PACKAGES_INACTIVE: PackageList.INACTIVE,
+    Feed.PACKAGES_IN_TRANSIT: PackageList.IN_TRANSIT,
+}
+_DIRECTIONS = {
+    Feed.TRANSFERS_INCOMING: Direction.INCOMING,
+    Feed.TRANSFERS_OUTGOING: Direction.OUTGOING,
+    Feed.TRANSFERS_REJECTED: Direction.REJECTED,
+}
+
+
+async def _rows(metrc: TrackAndTrace, feed: Feed, window: Window) -> Sequence[FeedRow]:
+    if feed in _PACKAGE_LISTS:
+        return await metrc.packages(_PACKAGE_LISTS[feed], window)
+    if feed in _DIRECTIONS:
+        return await metrc.transfers(_DIRECTIONS[feed], window)
+    match feed:
+        case Feed.RECEIPTS_ACTIVE | Feed.RECEIPTS_INACTIVE:
+            return await metrc.receipts(active=feed is Feed.RECEIPTS_ACTIVE, window=window)
+        case Feed.DELIVERIES_ACTIVE | Feed.DELIVERIES_INACTIVE:
+            return await metrc.deliveries(active=feed is Feed.DELIVERIES_ACTIVE, window=window)
+        case Feed.PACKAGES_TRANSFERRED:
+            return await metrc.transferred(window)
+        case Feed.ADJUSTMENTS:
+            return await metrc.adjustments(window)
+        case _:
+            return await metrc.items(window)
+
+
+# --- lines, by id -----------------------------------------------------------------------------------------------------
+
+
+async def read_receipt_lines(
+    metrc: TrackAndTrace, mirror: Mirror, receipts: Collection[MetrcReceipt], now: datetime
+) -> Outcome[MetrcReceipt]:
+    """Read these receipts by id, with their lines, and store each as it comes; one that fails costs no other."""
+
+    async def read(receipt: MetrcReceipt) -> MetrcReceipt:
+        full = await metrc.receipt(receipt.id)
+        await mirror.store_receipt(full, now)
+        return full
+
+    return await _each(receipts, read)
+
+
+async def read_delivery_lines(
+    metrc: TrackAndTrace, mirror: Mirror, deliveries: Collection[MetrcDelivery], now: datetime
+) -> Outcome[MetrcDelivery]:
+    """Read these deliveries by id, with their lines, and store each as it comes; one that fails costs no other."""
+
+    async def read(delivery: MetrcDelivery) -> MetrcDelivery:
+        full = await metrc.delivery(delivery.id)
+        await mirror.store_delivery(full, now)
+        return full
+
+    return await _each(deliveries, read)
+
+
+async def read_transfer_packages(
+    metrc: TrackAndTrace, mirror: Mirror, transfers: Collection[Transfer], now: datetime
+) -> Outcome[Transfer]:
+    """Read the packages of these manifests, and store each as it comes; one that fails costs no other.
+
+    A manifest that names no delivery cannot be asked, and fails as not found.
+    """
+
+    async def read(transfer: Transfer) -> Transfer:
+        if transfer.delivery_id is None:
+            raise MetrcNotFound(f"METRC names no delivery for manifest {transfer.manifest}, so it lists no packages.")
+        packages = await metrc.transfer_packages(transfer.delivery_id)
+        await mirror.store_transfer_packages(transfer, packages, now)
+        return replace(transfer, packages=packages)
+
+    return await _each(transfers, read)
+
+
+async def _each(records: Collection[R], read: Callable[[R], Awaitable[R]]) -> Outcome[R]:
+    async def attempt(record: R) -> R | Problem:
+        try:
+            return await read(record)
+        except MetrcError as error:
+            return error.problem
+
+    ended = list(zip(records, await _together(attempt(record) for record in records), strict=True))
+    failed = tuple((record, result) for record, result in ended if isinstance(result, Problem))
+    return tuple(result for _, result in ended if not isinstance(result, Problem)), failed
+
+
+async def _together(jobs: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run them at once. The first error stops them all and is raised as it is, not as a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(job) for job in jobs]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return [task.result() for task in tasks]
+
+
+# --- everything -------------------------------------------------------------------------------------------------------
+
+
+async def sync(
+    metrc: TrackAndTrace, pos: PointOfSale, mirror: Mirror, *, since: datetime, now: datetime, progress: Told = _nobody
+) -> SyncReport:
+    """Bring every feed, the lines of what was sold or shipped since then, and the POS's books up to date.
+
+    A feed that METRC refuses is reported and costs no other. May be killed and started again at any point.
+    """
+    before = metrc.requests
+    span = Window(min(since, now), now)
+    feeds = [_feed(metrc, mirror, feed, span, progress) for feed in Feed]
+    fed = await _together([*feeds, _books(pos, mirror, now, progress)])
+    # Only now: which lines are missing is told by the lists.
+    lines = await _together(_all_lines(metrc, mirror, span, progress))
+    return SyncReport((*fed, *lines), metrc.requests - before)
+
+
+async def _feed(metrc: TrackAndTrace, mirror: Mirror, feed: Feed, span: Window, progress: Told) -> Fed:
+    rows = 0
+    try:
+        async for count, _ in _walk(metrc, mirror, feed, span, progress):
+            rows += count
+    except MetrcError as error:
+        return Fed(feed.value, rows, (error.problem,))
+    return Fed(feed.value, rows)
+
+
+async def _books(pos: PointOfSale, mirror: Mirror, now: datetime, progress: Told) -> Fed:
+    books = await pos.read(now)
+    await mirror.store_books(books)
+    progress("pos", 1, 1)
+    readings = (books.inventory, books.sales, books.events)
+    problems = [reading.problem for reading in readings if reading.problem]
+    return Fed(
+        "pos",
+        sum(len(reading.value or ()) for reading in readings),
+        tuple(dict.fromkeys(problem for problem in problems if problem.kind is not ProblemKind.NOT_OFFERED)),
+    )
+
+
+def _all_lines(
+    metrc: TrackAndTrace, mirror: Mirror, span: Window, progress: Told
+) -> tuple[Coroutine[Any, Any, Fed], ...]:
+    async def deliveries(limit: int) -> Sequence[MetrcDelivery]:
+        found = await mirror.deliveries_between(span)
+        return [one for one in found if one.lines is None and one.voided_on is None][:limit]
+
+    now = span.end
+    return (
+        _lines(
+            "receipts/lines",
+            lambda limit: mirror.receipts_unread(span.start, limit),
+            lambda batch: read_receipt_lines(metrc, mirror, batch, now),
+            progress,
+        ),
+        _lines("deliveries/lines", deliveries, lambda batch: read_delivery_lines(metrc, mirror, batch, now), progress),
+        _lines(
+            "transfers/packages",
+            lambda limit: mirror.transfers_unread(span.start, limit),
+            lambda batch: read_transfer_packages(metrc, mirror, batch, now),
+            progress,
+        ),
+    )
+
+
+async def _lines(
+    name: str,
+    unread: Callable[[int], Awaitable[Sequence[R]]],
+    read: Callable[[Collection[R]], Awaitable[Outcome[R]]],
+    progress: Told,
+) -> Fed:
+    """Read batch after batch until none is left or a whole batch failed; nothing is tried twice."""
+    tried: set[R] = set()
+    rows, problems = 0, dict[Problem, None]()
+    while batch := [one for one in await unread(BATCH + len(tried) - rows) if one not in tried]:
+        done, failed = await read(batch)
+        tried.update(batch)
+        rows += len(done)
+        problems.update((problem, None) for _, problem in failed)
+        progress(name, rows, len(tried))
+        if not done:
+            break
+    return Fed(name, rows, tuple(problems))

@@ -1,0 +1,256 @@
+"""POS sales against METRC receipts: what arrived, what is on its way, what will never arrive. Pure.
+
+A sale and a receipt are the same when the receipt bears the sale's number, or when the POS stores the receipt's id. A
+receipt whose number the POS does not know is tried by moment and quantity, nearest first, each at most once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from bot.hours import next_nightly
+from bot.model import (
+    Evidence,
+    MetrcDelivery,
+    MetrcReceipt,
+    PosSaleLine,
+    Posting,
+    PostingDelays,
+    Shop,
+    Submission,
+)
+
+# Under this age an unposted sale is normal everywhere; see also the learned delays below.
+NORMAL: Final = timedelta(minutes=15)
+# Batch posting tries three times before it parks a sale; past this it is not late, it has failed.
+RETRY_LIMIT: Final = {Posting.REALTIME: timedelta(minutes=15), Posting.BATCH: timedelta(minutes=60)}
+# A nightly run needs time to get through its list.
+NIGHTLY_GRACE: Final = timedelta(hours=1)
+# A shop's own slowness is believed up to here, and only from this many sales on.
+LEARNED_MOST: Final = timedelta(hours=4)
+LEARNED_FROM: Final = 50
+# The till's clock and METRC's copy of it may differ by rounding and a slow form.
+SAME_MOMENT: Final = timedelta(seconds=60)
+
+
+class Fate(StrEnum):
+    """What became of a POS sale."""
+
+    POSTED = "posted"
+    ON_ITS_WAY = "on_its_way"
+    REFUSED = "refused"
+    NEVER_POSTED = "never_posted"
+    REPORTED_BUT_ABSENT = "reported_but_absent"
+    RECEIPT_VOIDED = "receipt_voided"
+    VOID_ON_ITS_WAY = "void_on_its_way"
+    VOID_NOT_POSTED = "void_not_posted"
+    VOIDED = "voided"
+    NOT_TOLD = "not_told"
+
+
+@dataclass(frozen=True, slots=True)
+class PosSale:
+    """A POS sale as far as it touches one label. ``quantity`` is what it took off, in ``unit``."""
+
+    sale_id: str
+    sold_at: datetime
+    quantity: Decimal
+    unit: str | None
+    is_void: bool
+    submission: Submission
+    receipt_ids: tuple[str, ...]
+    message: str | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostedSale:
+    """A sale with what METRC has of it. ``until``: until when it may still arrive by itself."""
+
+    sale: PosSale
+    fate: Fate
+    receipts: tuple[MetrcReceipt, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Both books laid side by side. ``orphans``: live receipts on this label that no POS sale accounts for."""
+
+    sales: tuple[PostedSale, ...]
+    orphans: tuple[MetrcReceipt, ...]
+
+    @property
+    def all_sales(self) -> tuple[PosSale, ...]:
+        """The sales alone."""
+        return tuple(posted.sale for posted in self.sales)
+
+    def having(self, *fates: Fate) -> tuple[PostedSale, ...]:
+        """The sales with one of these fates."""
+        return tuple(sale for sale in self.sales if sale.fate in fates)
+
+
+def match(evidence: Evidence) -> Matched:
+    """Lay the POS's sales of the label beside METRC's receipts and deliveries and tell each sale's fate."""
+    label = evidence.subject.value
+    sales = sales_of(evidence.pos_sales.value or ())
+    receipts = tuple(r for r in evidence.receipts.value or () if quantity_on(r, label) or not r.is_live)
+    pairs, orphans = _pair(sales, receipts, label)
+    delivered = _delivered(evidence.deliveries.value or (), label)
+    posted = tuple(_judge(sale, pairs[sale.sale_id], delivered, evidence) for sale in sales)
+    return Matched(posted, tuple(r for r in orphans if r.is_live))
+
+
+def sales_of(lines: Iterable[PosSaleLine]) -> tuple[PosSale, ...]:
+    """Fold lines into sales, oldest first; a sale is void when all its lines are."""
+    grouped: dict[str, list[PosSaleLine]] = defaultdict(list)
+    for line in lines:
+        grouped[line.sale_id].append(line)
+    return tuple(sorted((_fold(own) for own in grouped.values()), key=lambda sale: (sale.sold_at, sale.sale_id)))
+
+
+def quantity_on(record: MetrcReceipt | MetrcDelivery, label: str) -> Decimal:
+    """How much of the label the record's living lines take."""
+    lines = [line for line in record.lines or () if line.label == label and line.archived_on is None]
+    return sum((line.quantity for line in lines), Decimal(0))
+
+
+def may_arrive_until(sold_at: datetime, shop: Shop, delays: PostingDelays | None) -> datetime:
+    """Until when an unposted sale may still arrive by itself; past it, it has failed."""
+    if shop.posting is Posting.NIGHTLY and shop.nightly_at:
+        return next_nightly(shop.nightly_at, sold_at) + NIGHTLY_GRACE
+    limit = RETRY_LIMIT.get(shop.posting, RETRY_LIMIT[Posting.BATCH])
+    if delays is not None and delays.count >= LEARNED_FROM:
+        limit = max(limit, min(timedelta(seconds=delays.p999), LEARNED_MOST))
+    return sold_at + limit
+
+
+def expected_by(sale: PostedSale, now: datetime) -> datetime:
+    """When it is worth looking again: the normal delay while that lies ahead, else the very limit."""
+    normal = sale.sale.sold_at + NORMAL
+    limit = sale.until or normal
+    return normal if now < normal < limit else limit
+
+
+def _fold(lines: list[PosSaleLine]) -> PosSale:
+    living = [line for line in lines if not line.is_void]
+    counted = living or lines
+    quantity = sum((line.takes if living else abs(line.quantity) for line in counted), Decimal(0))
+    return PosSale(
+        sale_id=lines[0].sale_id,
+        sold_at=min(line.sold_at for line in lines),
+        quantity=quantity,
+        unit=next((line.unit for line in counted if line.unit), None),
+        is_void=not living,
+        submission=_worst(line.submission for line in counted),
+        receipt_ids=tuple(dict.fromkeys(line.receipt_id for line in lines if line.receipt_id)),
+        message=next((line.message for line in counted if line.message), None),
+        where=lines[0].where,
+    )
+
+
+def _worst(states: Iterable[Submission]) -> Submission:
+    """A sale is only as posted as its worst line."""
+    seen = set(states)
+    order = (Submission.FAILED, Submission.PENDING, Submission.UNKNOWN, Submission.VOIDED, Submission.REPORTED)
+    return next(state for state in order if state in seen)
+
+
+def _pair(
+    sales: tuple[PosSale, ...], receipts: tuple[MetrcReceipt, ...], label: str
+) -> tuple[dict[str, tuple[MetrcReceipt, ...]], tuple[MetrcReceipt, ...]]:
+    by_number: dict[str, list[MetrcReceipt]] = defaultdict(list)
+    for receipt in receipts:
+        by_number[_key(receipt.external_number)].append(receipt)
+    by_id = {str(receipt.id): receipt for receipt in receipts}
+    pairs: dict[str, tuple[MetrcReceipt, ...]] = {}
+    for sale in sales:
+        stored = [by_id[i] for i in (_bare(r) for r in sale.receipt_ids) if i in by_id]
+        own = {r.id: r for r in (*by_number.get(_key(sale.sale_id), ()), *stored)}
+        pairs[sale.sale_id] = tuple(own.values())
+    taken = {r.id for own in pairs.values() for r in own}
+    left = [r for r in receipts if r.id not in taken]
+    return _pair_by_moment(sales, pairs, left, label)
+
+
+def _pair_by_moment(
+    sales: tuple[PosSale, ...], pairs: dict[str, tuple[MetrcReceipt, ...]], left: list[MetrcReceipt], label: str
+) -> tuple[dict[str, tuple[MetrcReceipt, ...]], tuple[MetrcReceipt, ...]]:
+    """Give receipts with a number the POS does not know to unpaired sales of the same moment and quantity."""
+    options = [
+        (abs(receipt.sold_at - sale.sold_at), sale.sale_id, receipt)
+        for sale in sales
+        if not pairs[sale.sale_id]
+        for receipt in left
+        if receipt.sold_at is not None
+        and abs(receipt.sold_at - sale.sold_at) <= SAME_MOMENT
+        and (quantity_on(receipt, label) == sale.quantity or not receipt.is_live)
+    ]
+    used: set[int] = set()
+    for _, sale_id, receipt in sorted(options, key=lambda o: (o[0], not o[2].is_live, o[2].id)):
+        if not pairs[sale_id] and receipt.id not in used:
+            pairs[sale_id] = (receipt,)
+            used.add(receipt.id)
+    return pairs, tuple(r for r in left if r.id not in used)
+
+
+def _delivered(deliveries: Iterable[MetrcDelivery], label: str) -> list[tuple[datetime, Decimal]]:
+    return [(d.sold_at, quantity_on(d, label)) for d in deliveries if d.sold_at and d.voided_on is None]
+
+
+def _judge(
+    sale: PosSale, receipts: tuple[MetrcReceipt, ...], delivered: list[tuple[datetime, Decimal]], evidence: Evidence
+) -> PostedSale:
+    until = may_arrive_until(sale.sold_at, evidence.shop, evidence.delays)
+    living = tuple(r for r in receipts if r.is_live)
+    if sale.is_void:
+        return PostedSale(sale, _fate_of_void(living, until, evidence), living, until)
+    if living or _was_delivered(sale, delivered):
+        return PostedSale(sale, Fate.POSTED, living)
+    return PostedSale(sale, _fate_of_unposted(sale, receipts, until, evidence), receipts, until)
+
+
+def _fate_of_void(living: tuple[MetrcReceipt, ...], until: datetime, evidence: Evidence) -> Fate:
+    if not living:
+        return Fate.VOIDED
+    return Fate.VOID_ON_ITS_WAY if evidence.asked_at < until else Fate.VOID_NOT_POSTED
+
+
+def _fate_of_unposted(sale: PosSale, receipts: tuple[MetrcReceipt, ...], until: datetime, evidence: Evidence) -> Fate:
+    if receipts:
+        return Fate.RECEIPT_VOIDED
+    if sale.submission is Submission.FAILED:
+        return Fate.REFUSED
+    if evidence.asked_at < until:
+        return Fate.ON_ITS_WAY
+    if not _receipts_cover(sale.sold_at, evidence) and sale.submission is not Submission.PENDING:
+        return Fate.NOT_TOLD
+    if sale.submission is Submission.REPORTED:
+        return Fate.REPORTED_BUT_ABSENT
+    return Fate.NEVER_POSTED
+
+
+def _receipts_cover(moment: datetime, evidence: Evidence) -> bool:
+    """Whether every receipt for a sale of that moment was read: it cannot have changed before it was rung up."""
+    window = evidence.receipts_window
+    complete = evidence.receipts.was_read and not evidence.unread_receipts
+    return complete and window is not None and window.start <= moment
+
+
+def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]]) -> bool:
+    return any(abs(at - sale.sold_at) <= SAME_MOMENT and quantity == sale.quantity for at, quantity in delivered)
+
+
+def _key(number: str | None) -> str:
+    return (number or "").strip().casefold()
+
+
+def _bare(receipt_id: str) -> str:
+    """METRC prints a receipt's id padded with zeros as its number; the POS may store either."""
+    return receipt_id.strip().lstrip("0")

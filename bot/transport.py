@@ -1,0 +1,455 @@
+"""Carries GET requests: one HTTP client, pacing, deadlines, retries, and a look at where a name leads.
+
+What an answer means is not known here: whoever asks hands in ``read``, which returns the meaning or raises the
+``MetrcError`` that fits, and that error decides whether to try again.
+
+No error that leaves this module is chained to one of the HTTP library's, for those hold the request with its headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import itertools
+import logging
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import httpcore
+import httpx
+
+from bot.errors import (
+    ConfigurationError,
+    MetrcError,
+    MetrcNotJson,
+    MetrcRateLimited,
+    MetrcTimeout,
+    MetrcUnreachable,
+    ProblemKind,
+)
+
+T = TypeVar("T")
+Monotonic = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+MAX_BODY = 10_000_000
+"""Bytes of one answer."""
+
+
+def quiet_http_logging() -> None:
+    """Keep the HTTP libraries' own request lines out of the log: at INFO they hold the whole query string."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+# --- when to try again ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one answer may take and how often to ask. Seconds. ``tries=1`` turns retries off.
+
+    ``total`` runs from the first try and does not count the wait for a turn before it; ``attempt`` bounds each try.
+    """
+
+    total: float = 20.0
+    attempt: float = 10.0
+    tries: int = 3
+    first_wait: float = 0.2
+    first_wait_when_limited: float = 1.0
+
+
+_AGAIN = frozenset({ProblemKind.RATE_LIMITED, ProblemKind.SERVER_FAULT, ProblemKind.UNREACHABLE})
+_PASSING = frozenset({500, 502, 503, 504})
+
+
+def next_wait(
+    attempt: int, error: MetrcError, elapsed: float, patience: Patience, *, luck: float = 1.0
+) -> float | None:
+    """Seconds to wait before the next try, or None to give up. Only for GET.
+
+    ``attempt``: tries made, from 1. ``luck``: 0 to 1, the share of the back-off to wait, so that many do not return
+    at once. A wait that METRC asked for is not shortened; when it does not fit, giving up is the better answer.
+    """
+    if attempt >= patience.tries or not _may_pass(attempt, error):
+        return None
+    wait = _wait(attempt, error, patience, luck)
+    return wait if elapsed + wait < patience.total else None
+
+
+def _may_pass(attempt: int, error: MetrcError) -> bool:
+    if error.kind is ProblemKind.TIMEOUT:
+        return attempt == 1
+    if error.kind is ProblemKind.SERVER_FAULT:
+        return error.status in _PASSING
+    return error.kind in _AGAIN
+
+
+def _wait(attempt: int, error: MetrcError, patience: Patience, luck: float) -> float:
+    if error.retry_after is not None:
+        return error.retry_after
+    limited = error.kind is ProblemKind.RATE_LIMITED
+    first: float = patience.first_wait_when_limited if limited else patience.first_wait
+    return first * 2.0 ** (attempt - 1) * luck
+
+
+# --- pacing -----------------------------------------------------------------------------------------------------------
+
+
+class Limiter:
+    """At most ``rate`` starts a second, evenly spaced, and ``concurrency`` at a time; one for each facility.
+
+    ``shared`` is a wider limiter that several facilities pass through as well, for the budget of a vendor key.
+    ``now`` and ``sleep`` are seconds on one monotonic clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate: float = 49.0,
+        concurrency: int = 10,
+        shared: Limiter | None = None,
+        now: Monotonic = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._gap = 1 / rate
+        self._places = asyncio.Semaphore(concurrency)
+        self._shared = shared
+        self._now = now
+        self._sleep = sleep
+        self._free_at = 0.0
+        self._held_until = 0.0
+
+    @asynccontextmanager
+    async def turn(self, patience: float = float("inf")) -> AsyncIterator[None]:
+        """Wait for a turn and keep a place while the body runs.
+
+        Raises ``MetrcRateLimited`` when METRC wants more quiet than ``patience`` seconds.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._places)
+            await self._pace(patience)
+            if self._shared:
+                await stack.enter_async_context(self._shared.turn(patience))
+            yield
+
+    def hold(self, seconds: float) -> None:
+        """Let nobody start for so long, those already waiting included."""
+        self._held_until = max(self._held_until, self._now() + seconds)
+        self._free_at = max(self._free_at, self._held_until)
+
+    async def _pace(self, patience: float) -> None:
+        while True:
+            self._must_fit(patience)
+            at = max(self._now(), self._free_at)
+            self._free_at = at + self._gap
+            await self._sleep(at - self._now())
+            if self._now() >= self._held_until:
+                return
+
+    def _must_fit(self, patience: float) -> None:
+        quiet = self._held_until - self._now()
+        if quiet > patience:
+            raise MetrcRateLimited(
+                f"METRC wants {quiet:.0f} s of quiet for this license (429), which is too long to wait now.",
+                status=429,
+                retry_after=quiet,
+            )
+
+
+# --- where an address leads -------------------------------------------------------------------------------------------
+
+
+def refuse_private(url: str, *, dev: bool) -> None:
+    """Raise ``ConfigurationError`` unless keys may be sent to this base URL.
+
+    It must be https on port 443 with a public host, without user name, query or fragment. With ``dev``, http, other
+    ports and private hosts are fine. What the host resolves to is looked at when a connection is made.
+    """
+    fault = _fault(url, dev=dev)
+    if fault:
+        raise ConfigurationError([f"The base URL {fault}"])
+
+
+def _fault(url: str, *, dev: bool) -> str | None:
+    if not url.isascii() or not url.isprintable() or any(mark in url for mark in " \\@?#"):
+        # The URL is not repeated: what stands before an "@" is a password.
+        return "may hold nothing but scheme, host and path, in plain ASCII."
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "cannot be read."
+    if not parts.host or parts.scheme not in {"http", "https"}:
+        return f"{url} must begin with https:// and a host."
+    return None if dev else _public_fault(parts)
+
+
+def _public_fault(url: httpx.URL) -> str | None:
+    if url.scheme != "https" or url.port not in {None, 443}:
+        return f"{url} must be https on port 443 (or set COUNTLAST_DEV=1)."
+    host = url.host.rstrip(".").lower()
+    # The library shows internationalised names decoded, and one of those can look like METRC's.
+    if b"xn--" in url.raw_host.lower() or _is_private_name(host):
+        return f"{url} does not name a public host (or set COUNTLAST_DEV=1)."
+    return None
+
+
+def _is_private_name(host: str) -> bool:
+    if ":" in host or _is_numeric(host.rpartition(".")[2]):
+        return not is_public(host)
+    return "." not in host or host.endswith((".local", ".internal", ".localhost", ".lan", ".home.arpa"))
+
+
+def _is_numeric(label: str) -> bool:
+    """Resolvers take 2130706433, 0x7f.1 and 0177.0.0.1 for addresses; no public domain ends in a number."""
+    return label.isdigit() or label.startswith("0x")
+
+
+def is_public(address: str) -> bool:
+    """Whether this IP address is one of the open internet; False for what is no address."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return ip.is_global and not ip.is_multicast and not _is_wrapped(ip)
+
+
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+
+
+def _is_wrapped(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an IPv4 address is hidden inside, which may be any; nobody's API lives there."""
+    if ip.version == 4:
+        return False
+    return ip.ipv4_mapped is not None or ip.sixtofour is not None or ip.teredo is not None or ip in _TRANSLATED
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses of a host, by the system's resolver. Raises ``OSError``."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class _GuardedNetwork(httpcore.AnyIOBackend):
+    """Connects to the very address that was looked at, so that a name cannot change between look and connect."""
+
+    def __init__(self, resolve: Resolve, *, dev: bool) -> None:
+        super().__init__()
+        self._resolve = resolve
+        self._dev = dev
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        addresses = await self._addresses(host, port)
+        for address in addresses[:-1]:
+            try:
+                return await super().connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await super().connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            addresses = await self._resolve(host, port)
+        except OSError:
+            addresses = []
+        if not addresses:
+            raise MetrcUnreachable(f"The name {host} leads to no address.")
+        if not self._dev and not all(is_public(address) for address in addresses):
+            raise MetrcUnreachable(f"The name {host} leads to a private address, so nothing was sent there.")
+        return addresses
+
+
+class _GuardedTransport(httpx.AsyncHTTPTransport):
+    """The library's own transport on the guarded network, which it has no argument for."""
+
+    def __init__(self, resolve: Resolve, *, dev: bool) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=30,
+            network_backend=_GuardedNetwork(resolve, dev=dev),
+        )
+
+
+# --- carrying ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask(Generic[T]):
+    """One question on its way."""
+
+    url: str
+    asked: str
+    read: Callable[[Answer], T]
+    limiter: Limiter
+    params: Sequence[tuple[str, str]]
+    auth: httpx.BasicAuth | None = field(repr=False)
+    patience: Patience
+    sent: Callable[[], None]
+
+
+class Transport:
+    """One HTTP client for all hosts and keys. It can only GET, follows no redirect and keeps no cookie.
+
+    ``dev`` allows private addresses. ``inner`` replaces the network in tests. ``requests`` counts every try.
+    """
+
+    def __init__(
+        self,
+        *,
+        dev: bool = False,
+        patience: Patience | None = None,
+        inner: httpx.AsyncBaseTransport | None = None,
+        resolve: Resolve = resolve,
+        now: Monotonic = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        self.dev = dev
+        self.requests = 0
+        self._patience = patience or Patience()
+        self._inner = inner
+        self._resolve = resolve
+        self._now = now
+        self._sleep = sleep
+        self._luck = luck
+        self._client: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before the first request."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; a later request opens new ones."""
+        client, self._client = self._client, None
+        if client:
+            await client.aclose()
+
+    async def get(
+        self,
+        url: str,
+        read: Callable[[Answer], T],
+        *,
+        asked: str,
+        limiter: Limiter,
+        params: Sequence[tuple[str, str]] = (),
+        auth: tuple[str, str] | None = None,
+        patience: Patience | None = None,
+        sent: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Ask until ``read`` returns or patience ends; then the last ``MetrcError`` is raised.
+
+        Raises ``MetrcTimeout`` and ``MetrcUnreachable`` of its own. ``asked`` names the question in errors, ``auth`` is
+        user name and password, ``sent`` is called for every try. A 429 stops everybody at ``limiter``.
+        """
+        basic = httpx.BasicAuth(*auth) if auth else None
+        return await self._ask(_Ask(url, asked, read, limiter, params, basic, patience or self._patience, sent))
+
+    async def _ask(self, ask: _Ask[T]) -> T:
+        spent = 0.0
+        for attempt in itertools.count(1):
+            left = ask.patience.total - spent
+            async with ask.limiter.turn(left):
+                began = self._now()
+                outcome = await self._try(ask, min(left, ask.patience.attempt))
+                spent += self._now() - began
+            if not isinstance(outcome, MetrcError):
+                return outcome
+            wait = self._wait_after(ask, attempt, outcome, spent)
+            if wait is None:
+                # Raised here and not where it was caught, so that nothing hangs on it as its context.
+                raise outcome
+            spent += wait
+            await self._sleep(wait)
+        raise AssertionError  # pragma: no cover - the count has no end
+
+    def _wait_after(self, ask: _Ask[T], attempt: int, error: MetrcError, spent: float) -> float | None:
+        wait = next_wait(attempt, error, spent, ask.patience, luck=self._luck())
+        if error.kind is ProblemKind.RATE_LIMITED:
+            quiet = error.retry_after if wait is None else wait
+            ask.limiter.hold(ask.patience.first_wait_when_limited if quiet is None else quiet)
+        return wait
+
+    async def _try(self, ask: _Ask[T], seconds: float) -> T | MetrcError:
+        answer = await self._carry(ask, seconds)
+        if isinstance(answer, MetrcError):
+            return answer
+        try:
+            return ask.read(answer)
+        except MetrcError as error:
+            return error
+
+    async def _carry(self, ask: _Ask[T], seconds: float) -> Answer | MetrcError:
+        self.requests += 1
+        ask.sent()
+        try:
+            # The library's read timeout starts anew with every chunk; only this one bounds a body that drips.
+            async with asyncio.timeout(seconds):
+                return await self._stream(ask)
+        except (TimeoutError, httpx.TimeoutException):
+            return MetrcTimeout(f"METRC did not finish answering {ask.asked} within {seconds:.0f} s.")
+        except httpx.DecodingError:
+            return MetrcNotJson(f"METRC's answer to {ask.asked} is badly compressed.")
+        except (httpx.RequestError, httpx.InvalidURL):
+            return MetrcUnreachable(f"No connection to METRC for {ask.asked}.")
+        except MetrcError as error:
+            # The frames of its traceback hold the request.
+            return error.with_traceback(None)
+
+    async def _stream(self, ask: _Ask[T]) -> Answer:
+        params = httpx.QueryParams(list(ask.params))
+        async with self._opened().stream("GET", ask.url, params=params, auth=ask.auth) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise MetrcNotJson(
+                        f"METRC's answer to {ask.asked} is larger than 10 MB.", status=response.status_code
+                    )
+            return Answer(response.status_code, dict(response.headers), bytes(body))
+
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                transport=self._inner or _GuardedTransport(self._resolve, dev=self.dev),
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "countlast"},
+                timeout=httpx.Timeout(None, connect=5),
+                follow_redirects=False,
+                # A session cookie got with one key must not travel with another.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                trust_env=False,
+            )
+        return self._client
