@@ -1,0 +1,171 @@
+"""The store in a box: METRC, POS and Slack stand-ins on loopback, and the real bot in front of them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bot.app import Bot, opened
+from bot.errors import QuestionError
+from bot.logs import configure
+from bot.model import Posting
+from bot.serve import SlackSide, slack_side
+from bot.settings import FacilitySettings, MetrcSettings, PosSettings, Secret, Settings, SlackSettings
+from demo.metrc import MetrcStandIn
+from demo.pos import write_books
+from demo.scene import SHOWCASE, seeded_shop
+from demo.serving import running
+from demo.slack import SlackStandIn
+from demo.world import SHOP, World
+
+BOT_TOKEN: Final = "xoxb-demo"  # noqa: S105 - opens nothing but the stand-in
+SIGNING_SECRET: Final = "demo-signing-secret"  # noqa: S105 - the same
+CHANNEL: Final = "C0FLOOR"
+FIRST_QUESTION: Final = "package 1A4FF0100000022000001002"
+ANSWER_SECONDS: Final = 60.0
+# the shop goes on living while the demo runs: its POS exports as often as a real one would
+EXPORT_EVERY: Final = timedelta(minutes=10)
+# METRC is not next door
+LATENCY_SECONDS: Final = 0.05
+
+
+class _Now:
+    """The real time, as the stand-ins want to be told it."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The whole store while it runs."""
+
+    world: World
+    metrc: MetrcStandIn
+    slack: SlackStandIn
+    bot: Bot
+    side: SlackSide
+    page: str
+
+
+async def demo(*, port: int, execute: str | None) -> int:
+    """Start the store; ask ``execute`` and stop, or ask one question and stay. Returns the exit status."""
+    if execute is not None:
+        command, text = _split(execute)
+        async with store(port=0) as running_store:
+            answered = await ask(running_store, text, command)
+            print(answered)  # noqa: T201 - this is what the command is for
+        return 0
+    try:
+        async with store(port=port) as running_store:
+            await _show(running_store)
+    except OSError:
+        if port == 0:
+            raise
+        raise QuestionError(f"port {port} is taken; name another one with --port, or 0 for any free one") from None
+    return 0
+
+
+@asynccontextmanager
+async def store(
+    *, port: int = 0, now: datetime | None = None, latency: float = LATENCY_SECONDS
+) -> AsyncIterator[Store]:
+    """The store, all in this process, with the bot reached over signed HTTP as Slack would."""
+    world = seeded_shop(now or datetime.now(UTC))
+    metrc = MetrcStandIn(world, _Now(), latency=latency)
+    slack = SlackStandIn(
+        signing_secret=SIGNING_SECRET,
+        bot_token=BOT_TOKEN,
+        suggestions=[(f"package {label}", hint) for label, hint in SHOWCASE],
+    )
+    with tempfile.TemporaryDirectory(prefix="countlast-demo-") as name:
+        folder = Path(name)
+        async with running(metrc.asgi) as metrc_url, slack.serving(port=port) as page:
+            settings = _settings(folder, metrc_url, f"{page}/api/")
+            configure(settings)
+            write_books(world, settings.facilities[0].pos.directory, world.now)
+            async with opened(settings) as bot, slack_side(bot) as side, running(side.web) as bot_url:
+                slack.app_url = f"{bot_url}/slack/events"
+                exporting = asyncio.create_task(_export(world, settings.facilities[0].pos.directory))
+                try:
+                    yield Store(world, metrc, slack, bot, side, page)
+                finally:
+                    exporting.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await exporting
+
+
+def _settings(folder: Path, metrc_url: str, slack_api: str) -> Settings:
+    for name, key in (("vendor", "demo-vendor-key"), ("user", "demo-user-key")):
+        (folder / name).write_text(key, encoding="utf-8")
+    (folder / "pos").mkdir()
+    metrc = MetrcSettings(
+        metrc_url, Secret(f"file:{folder / 'vendor'}"), Secret(f"file:{folder / 'user'}"), window_hours=24 * 60
+    )
+    facility = FacilitySettings(
+        license=SHOP,
+        name="Harbor Street",
+        time_zone="America/Denver",
+        metrc=metrc,
+        pos=PosSettings("csv", folder / "pos", Posting.BATCH),
+        channel=CHANNEL,
+        approvers=("U0DANA", "U0LEE"),
+    )
+    return Settings(
+        (facility,),
+        slack=SlackSettings(BOT_TOKEN, SIGNING_SECRET, None, slack_api),
+        database_url=f"sqlite+aiosqlite:///{folder / 'countlast.db'}",
+        log_level="warning",
+        dev=True,
+    )
+
+
+async def _export(world: World, folder: Path) -> None:
+    while True:
+        await asyncio.sleep(EXPORT_EVERY.total_seconds())
+        await asyncio.to_thread(write_books, world, folder, datetime.now(UTC))
+
+
+def _split(line: str) -> tuple[str, str]:
+    """``/reconcile package X`` → the command and its text."""
+    command, _, text = line.strip().partition(" ")
+    if not command.startswith("/") or len(command) < 2:
+        raise QuestionError(f"--exec is {line!r}; accepted: a slash command, for example '/reconcile {FIRST_QUESTION}'")
+    return command, text
+
+
+async def ask(running_store: Store, text: str, command: str = "/reconcile", user: str = "U0DANA") -> str:
+    """Send one command, wait until the bot has said all it has to say, and return that as text."""
+    slack = running_store.slack
+    before = {message.ts for message in slack.messages(CHANNEL)}
+    whispered = len(slack.ephemerals(user))
+    result = await slack.command(text, command=command, channel=CHANNEL, user=user)
+    async with asyncio.timeout(ANSWER_SECONDS):
+        await running_store.side.work.idle()
+    parents = [m.ts for m in slack.messages(CHANNEL) if m.ts not in before and not m.is_reply]
+    said = [slack.thread_as_text(CHANNEL, ts) for ts in parents]
+    said += [f"(only visible to you) {slack.message_as_text(m)}" for m in slack.ephemerals(user)[whispered:]]
+    return "\n\n".join([*said, f"(acknowledged in {result.ack_seconds * 1000:.0f} ms)"])
+
+
+async def _show(running_store: Store) -> None:
+    """Ask one question, tell where to look, and stay until Ctrl-C."""
+    tell = partial(print, flush=True)
+    tell(await ask(running_store, FIRST_QUESTION))
+    tell("\nThings to try (type them on the page, or with: countlast demo --exec '/reconcile package LABEL')")
+    for label, hint in SHOWCASE:
+        tell(f"  {label}  {hint}")
+    tell(f"\nThe workspace page: {running_store.page}/  (Ctrl-C stops everything)")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await stop.wait()
