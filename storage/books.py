@@ -1,0 +1,105 @@
+"""The way in: opens the database, and hands out what belongs to one facility (``bot.ports.Books``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from bot.model import ExportSeen
+from storage.engine import Database, connect
+from storage.ledger import SqlLedger
+from storage.mirror import SqlMirror
+from storage.tables import PosExportRow, table_of
+from storage.upgrade import bring_up
+
+_EXPORTS = table_of(PosExportRow)
+
+
+async def open_books(url: str) -> SqlBooks:
+    """The database behind ``url``, its schema brought up to date.
+
+    Raises ``StorageError`` when it cannot be used, ``SchemaTooNew`` when a newer program has been here.
+    """
+    database = connect(url)
+    try:
+        await bring_up(database)
+    except BaseException:
+        await database.close()
+        raise
+    return SqlBooks(database)
+
+
+class SqlBooks:
+    """See ``bot.ports.Books``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ledger = SqlLedger(database)
+
+    def mirror(self, license_number: str) -> SqlMirror:
+        """The mirror of one facility."""
+        return SqlMirror(self._database, license_number)
+
+    def exports(self, license_number: str) -> SqlExports:
+        """The POS files seen for one facility."""
+        return SqlExports(self._database, license_number)
+
+    @property
+    def ledger(self) -> SqlLedger:
+        """The ledger of all facilities."""
+        return self._ledger
+
+    @property
+    def database(self) -> Database:
+        """The database itself, for what else lives in this package."""
+        return self._database
+
+    async def ping(self) -> None:
+        """Ask the database for nothing; raises ``StorageError`` when it does not answer."""
+        async with self._database.reading() as connection:
+            await connection.execute(select(1))
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self._database.close()
+
+
+class SqlExports:
+    """See ``bot.ports.Exports``."""
+
+    def __init__(self, database: Database, license_number: str) -> None:
+        self._database = database
+        self._license = license_number
+
+    async def last(self, kind: str) -> ExportSeen | None:
+        """The newest accepted file of this kind (``inventory``)."""
+        order = (_EXPORTS.c.as_of.desc(), _EXPORTS.c.name.desc())
+        return await self._first(self._of(kind).order_by(*order))
+
+    async def seen(self, kind: str, digest: str) -> ExportSeen | None:
+        """The first accepted file of this kind with this content."""
+        order = (_EXPORTS.c.as_of, _EXPORTS.c.name)
+        return await self._first(self._of(kind).where(_EXPORTS.c.digest == digest).order_by(*order))
+
+    async def remember(self, export: ExportSeen) -> None:
+        """Record an accepted file; the same name and digest again changes nothing."""
+        columns = {
+            "license": self._license,
+            "kind": export.kind,
+            "name": export.name,
+            "digest": export.digest,
+            "rows": export.rows,
+            "as_of": export.as_of,
+        }
+        async with self._database.writing() as connection:
+            await connection.execute(self._database.insert(_EXPORTS).on_conflict_do_nothing(), columns)
+
+    def _of(self, kind: str) -> Select[Any]:
+        columns = (_EXPORTS.c.kind, _EXPORTS.c.name, _EXPORTS.c.digest, _EXPORTS.c.rows, _EXPORTS.c.as_of)
+        return select(*columns).where(_EXPORTS.c.license == self._license, _EXPORTS.c.kind == kind)
+
+    async def _first(self, statement: Select[Any]) -> ExportSeen | None:
+        async with self._database.reading() as connection:
+            found = (await connection.execute(statement.limit(1))).mappings().first()
+        return found and ExportSeen(**found)
