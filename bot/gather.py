@@ -59,8 +59,13 @@ MANIFEST_AGE: Final = timedelta(days=7)
 # at most so many receipts are opened for one question
 MOST_RECEIPTS: Final = 300
 MOST_TRANSFERS: Final = 60
+MOST_LISTED: Final = 2000
 OTHER_LICENSES: Final = 5
 FAMILIES: Final = ("packages", "sales", "transfers")
+TAILS: Final = {
+    "sales": (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE),
+    "transfers": (Feed.TRANSFERS_INCOMING,),
+}
 RECEIPT_FEEDS: Final = (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE)
 TRANSFER_FEEDS: Final = (Feed.TRANSFERS_INCOMING, Feed.TRANSFERS_OUTGOING, Feed.TRANSFERS_REJECTED)
 SEARCH_FEEDS: Final = (Feed.PACKAGES_IN_TRANSIT, Feed.PACKAGES_ON_HOLD, Feed.PACKAGES_INACTIVE)
@@ -88,7 +93,9 @@ class _Gathering:
     question: Question
     desk: Desk
     progress: Progress
-    label: str = ""
+    # feeds whose newest changes were read for this question, and from when on they are held
+    fresh: dict[Feed, datetime] = field(default_factory=dict)
+    label: str = field(init=False)
     now: datetime = field(init=False)
     deadline: float = field(init=False)
 
@@ -137,6 +144,18 @@ class _Gathering:
         return books.result(), access, package.result()
 
     async def _probe(self, family: str) -> Probe:
+        """One cheap read of a family. Where the mirror holds it, its newest changes are read: that proves as much."""
+        feeds = TAILS.get(family, ())
+        held = {feed: await self.desk.mirror.coverage(feed) for feed in feeds}
+        ends = {feed: coverage.window.end for feed, coverage in held.items() if coverage is not None}
+        if feeds and len(ends) == len(feeds):
+            problems = await _at_once(*(self._freshen((feed,), end) for feed, end in ends.items()))
+            problem = next((problem for problem in problems if problem is not None), None)
+            asked = f"GET {' and '.join(feed.value for feed in feeds)}, newest changes"
+            return Probe(
+                family, Reading("metrc", asked, self.now if problem is None else None, problem is None, problem)
+            )
+
         async def ask() -> bool:
             await self.desk.metrc.probe(family)
             return True
@@ -256,10 +275,11 @@ class _Gathering:
         since = max(known.since - MANIFEST_AGE, self.now - LONGEST)
         feeds = TRANSFER_FEEDS if known.is_missing else TRANSFER_FEEDS[:1]
         problem = await self._freshen(feeds, since)
-        unread = await self.desk.mirror.transfers_unread(since, MOST_TRANSFERS)
-        _, failed = await self._open(unread, read_transfer_packages)
-        if failed and problem is None:
-            problem = failed[0][1]
+        unread = await self.desk.mirror.transfers_unread(since, MOST_LISTED)
+        wanted = [transfer for transfer in unread if known.may_concern(transfer)]
+        _, failed = await self._open(wanted[:MOST_TRANSFERS], read_transfer_packages)
+        if problem is None and (failed or len(wanted) > MOST_TRANSFERS):
+            problem = failed[0][1] if failed else _too_many(len(wanted) - MOST_TRANSFERS, "manifests")
         rows = await self.desk.mirror.transfers_touching(self.label)
         asked = "GET /transfers/v2/" + ", ".join(feed.value.rsplit("/", 1)[1] for feed in feeds)
         lists.transfers = self._from_mirror(asked, rows, problem, Window(since, self.now))
@@ -365,9 +385,13 @@ class _Gathering:
         """Bring feeds up to now; the first problem, if any. What was read before it stays in the mirror."""
 
         async def one(feed: Feed) -> Problem | None:
+            if feed in self.fresh and self.fresh[feed] <= since:
+                return None
             reading = await self._read(
                 "metrc", feed.value, lambda: freshen(self.desk.metrc, self.desk.mirror, feed, since, self.now)
             )
+            if reading.value is not None:
+                self.fresh[feed] = reading.value.window.start
             if reading.problem is not None and reading.problem.kind is ProblemKind.NOT_FOUND:
                 return Problem(
                     ProblemKind.NOT_OFFERED, f"This state does not offer {feed.value}.", reading.problem.status
@@ -449,6 +473,19 @@ class Known:
         """The number of every sale in the book."""
         return frozenset(line.sale_id for line in self.books.sales.value or ())
 
+    @cached_property
+    def manifests(self) -> frozenset[str]:
+        """The manifests that either side names for the label, without their leading zeros."""
+        package = self.package.value
+        named = [row.manifest for row in self.rows] + [event.reference for event in self.events]
+        named += [package.received_from_manifest] if package is not None else []
+        return frozenset(number.strip().lstrip("0") for number in named if number)
+
+    def may_concern(self, transfer: Transfer) -> bool:
+        """Whether a manifest has to be opened: it is still open, it is named, or the package has to be looked for."""
+        is_open = transfer.received_at is None and not transfer.is_voided
+        return is_open or self.is_missing or transfer.manifest.lstrip("0") in self.manifests
+
     @property
     def is_missing(self) -> bool:
         """Whether METRC has no living package of this label here, so that it has to be looked for."""
@@ -528,6 +565,10 @@ def _could_be(row: RefusedRow, label: str) -> bool:
     """Whether the refused row may be about this label: only a well-formed other label rules it out."""
     cell = (row.cell or "").strip().upper()
     return cell == label or not (len(cell) == LABEL_LENGTH and cell.isalnum())
+
+
+def _too_many(count: int, what: str) -> Problem:
+    return Problem(ProblemKind.DEADLINE, f"{count} more {what} could not be opened for one question.")
 
 
 def _too_late() -> DeadlineReached:

@@ -31,7 +31,7 @@ OVERLAP = timedelta(minutes=5)
 """Read again at every seam: clocks differ, and METRC may show a change a little after its ``LastModified``."""
 
 CHUNK = timedelta(days=7)
-"""What is stored in one transaction; the METRC client cuts it into the windows its host accepts."""
+"""What is stored in one transaction, at least; the METRC client cuts it into the windows its host accepts."""
 
 BATCH = 200
 """How many receipts, deliveries or manifests are asked for their lines at once."""
@@ -89,23 +89,23 @@ def join(held: Coverage | None, new: Coverage) -> Coverage:
     return replace(newer, window=Window(start, newer.window.end))
 
 
-def missing(held: Window | None, wanted: Window) -> tuple[Window, ...]:
+def missing(held: Window | None, wanted: Window, chunk: timedelta = CHUNK) -> tuple[Window, ...]:
     """The windows to read so that ``wanted`` is held, in the order to read them.
 
     First the tail, oldest first, then the part before what is held, newest first: either way each window touches what
     is held when it is stored, so a stop in between costs nothing.
     """
     if held is None or wanted.start > held.end:
-        return wanted.slices(CHUNK)
+        return wanted.slices(chunk)
     seam = held.end - OVERLAP
-    tail = Window(seam, wanted.end).slices(CHUNK) if wanted.end > seam else ()
-    return (*tail, *_head(held, wanted.start))
+    tail = Window(seam, wanted.end).slices(chunk) if wanted.end > seam else ()
+    return (*tail, *_head(held, wanted.start, chunk))
 
 
-def _head(held: Window, since: datetime) -> tuple[Window, ...]:
+def _head(held: Window, since: datetime, chunk: timedelta) -> tuple[Window, ...]:
     if since >= held.start:
         return ()
-    return tuple(reversed(Window(since, held.start + OVERLAP).slices(CHUNK)))
+    return tuple(reversed(Window(since, held.start + OVERLAP).slices(chunk)))
 
 
 def posting_delays(delays: Iterable[timedelta]) -> PostingDelays | None:
@@ -142,7 +142,8 @@ async def _walk(
     held = await mirror.coverage(feed)
     if held:
         yield 0, held
-    windows = missing(held.window if held else None, span)
+    # a host that takes wide windows is not asked week by week
+    windows = missing(held.window if held else None, span, max(CHUNK, metrc.widest))
     for done, window in enumerate(windows, start=1):
         rows = await _rows(metrc, feed, window)
         yield len(rows), await mirror.store(feed, rows, window, span.end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.model import (
@@ -46,12 +46,15 @@ class Clock(Protocol):
 class TrackAndTrace(Protocol):
     """METRC as one key sees it at one license. Reads only. Every method raises a ``MetrcError``.
 
+    ``requests`` counts what was sent; ``widest`` is the widest window that one call may ask for.
+
     A window wider than the host accepts is cut into slices inside; pages are walked inside. Rows come back once each
     (by id, the newest ``last_modified`` wins), oldest ``last_modified`` first.
     """
 
     license: str
     requests: int
+    widest: timedelta
 
     async def facilities(self) -> tuple[Facility, ...]:
         """``GET /facilities/v2/``: needs no license and no right, only a living key."""

@@ -71,6 +71,7 @@ class FakeMetrc:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.widest = timedelta(days=1)
         self.asked: list[tuple[str, object]] = []
         self.failing: dict[object, MetrcError] = {}
         self.receipt_rows = [receipt(n) for n in range(1, 28)]

@@ -91,7 +91,7 @@ class MetrcClient:
         self._keys = keys
         self._zone = zone
         self._limiter = limiter
-        self._width = timedelta(hours=window_hours)
+        self.widest = timedelta(hours=window_hours)
         self._patience = patience
         self._now = now
 
@@ -182,13 +182,13 @@ class MetrcClient:
 
     async def _list(self, path: str, parse: Callable[[object], T], window: Window) -> list[list[T]]:
         """The rows of every slice, oldest slice first; neighbours share the rows on their bound."""
-        width = self._width
+        width = self.widest
         try:
             return await self._slices(path, parse, window.slices(width))
         except MetrcRejected as error:
             if error.status != 400 or min(width, window.width) <= _DAY:
                 raise
-        self._width = _DAY
+        self.widest = _DAY
         return await self._slices(path, parse, window.slices(_DAY))
 
     async def _slices(self, path: str, parse: Callable[[object], T], windows: Iterable[Window]) -> list[list[T]]:
