@@ -1,0 +1,247 @@
+"""A diagnosis → the message in the thread, and its evidence → smaller messages behind it. Pure.
+
+Every part has its own budget, so that the worst record still makes a message that Slack takes and a phone shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from bot.model import ActionKind, Diagnosis, Duplicate, Forbidden, Gap, Outcome, Quote, Result, Share
+from bot.settings import FacilitySettings
+from handlers.render import words
+from handlers.render.blocks import (
+    BUTTON_LIMIT,
+    Block,
+    Message,
+    actions,
+    bold,
+    code,
+    confirmation,
+    context,
+    cut,
+    cut_plain,
+    danger_button,
+    date,
+    listed,
+    section,
+    size,
+    user,
+)
+
+REMOVE_ACTION: Final = "remove_duplicate"
+MOST_SHARES: Final = 6
+MOST_REFS: Final = 3
+MOST_BUTTONS: Final = 3
+MOST_RELATED: Final = 6
+EVIDENCE_BUDGET: Final = 7000
+EVIDENCE_MESSAGES: Final = 3
+QUOTE_LIMIT: Final = 400
+
+
+def render_diagnosis(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Message:
+    """The answer: headline, the seven checks, the account, what to do and not to do, buttons, small print."""
+    parts = [
+        section(bold(diagnosis.headline, 400)),
+        section("\n".join(_check_line(outcome) for outcome in diagnosis.checks[:7]) or words.NO_CHECKS),
+        section(_account(diagnosis)),
+        section(_what_to_do(diagnosis, facility.zone)),
+        *_reservations(diagnosis, facility),
+        *_buttons(diagnosis, facility),
+        context(*_small_print(diagnosis, facility, asked_by)),
+    ]
+    return Message(text=_fallback(diagnosis), blocks=tuple(parts))
+
+
+def render_summary(diagnosis: Diagnosis) -> str:
+    """Headline, next step and warnings as one piece of markup, for places that hold no blocks."""
+    return _fallback(diagnosis)
+
+
+def render_evidence(diagnosis: Diagnosis, facility: FacilitySettings) -> tuple[Message, ...]:
+    """What was read for each check, in at most three messages; none when nothing was quoted."""
+    lines = list(_evidence_lines(diagnosis, facility.zone))
+    if not lines:
+        return ()
+    pages = _paged(lines, EVIDENCE_BUDGET)
+    shown = pages[:EVIDENCE_MESSAGES]
+    left_out = sum(len(page) for page in pages[EVIDENCE_MESSAGES:])
+    if left_out:
+        shown[-1].append(f"… {left_out} more lines. All of it: {code(f'countlast replay {diagnosis.id}', 120)}")
+    return tuple(_evidence_message(page, number, len(shown)) for number, page in enumerate(shown, 1))
+
+
+# --- the account ------------------------------------------------------------------------------------------------------
+
+
+def _account(diagnosis: Diagnosis) -> str:
+    gap = diagnosis.gap
+    if gap is None:
+        return words.no_gap(diagnosis.cause)
+    unit = cut(gap.unit, 30)
+    return "\n".join([f"*{_sides(gap)} · difference {words.signed(gap.difference)} {unit}*", *_shares(gap)])
+
+
+def _sides(gap: Gap) -> str:
+    sides = f"POS {words.side(gap.pos)} · METRC {words.side(gap.metrc)}"
+    return sides if gap.shelf is None else f"{sides} · shelf {words.number(gap.shelf)}"
+
+
+def _shares(gap: Gap) -> Iterator[str]:
+    for share in gap.explained[:MOST_SHARES]:
+        yield f"{words.signed(share.quantity)}  {words.event(share.code)}: {_refs(share)}"
+    rest = gap.explained[MOST_SHARES:]
+    if rest:
+        yield f"{words.signed(sum((s.quantity for s in rest), Decimal(0)))}  … {len(rest)} more"
+    yield f"unexplained {words.signed(gap.unexplained)}"
+
+
+def _refs(share: Share) -> str:
+    return listed([cut(ref, 44) for ref in share.refs], MOST_REFS) or "no record named"
+
+
+# --- what to do -------------------------------------------------------------------------------------------------------
+
+
+def _what_to_do(diagnosis: Diagnosis, zone: ZoneInfo) -> str:
+    lines = [f"*Do:* {cut(diagnosis.action.text, 700) or 'Nothing.'}"]
+    if diagnosis.action.not_before is not None:
+        lines.append(f"*Not before:* {date(diagnosis.action.not_before, zone)}")
+    if diagnosis.must_not:
+        lines.append(f"*{words.must_not(diagnosis.must_not)}*")
+    return "\n".join(lines)
+
+
+def _reservations(diagnosis: Diagnosis, facility: FacilitySettings) -> list[Block]:
+    sentences = []
+    if diagnosis.provisional:
+        unread = [outcome for outcome in diagnosis.checks if outcome.result is Result.UNKNOWN]
+        sentences.append(words.provisional([_not_read(outcome) for outcome in unread]))
+    age = _pos_age(diagnosis)
+    if age is not None and age > timedelta(minutes=facility.pos.max_age_minutes):
+        sentences.append(words.stale(age))
+    return [section(" ".join(sentences))] if sentences else []
+
+
+def _not_read(outcome: Outcome) -> str:
+    return f"{words.CHECKS[outcome.name]} ({cut(outcome.summary.rstrip('.'), 120)})"
+
+
+def _pos_age(diagnosis: Diagnosis) -> timedelta | None:
+    return diagnosis.asked_at - diagnosis.as_of.pos if diagnosis.as_of.pos else None
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+
+def _check_line(outcome: Outcome) -> str:
+    head = f"{words.MARKS[outcome.result]} · {words.CHECKS[outcome.name]}"
+    if outcome.result is Result.FOUND:
+        head = f"*{head}*"
+    summary = cut(outcome.summary, 140)
+    return f"{head}: {summary}" if summary else head
+
+
+# --- buttons ----------------------------------------------------------------------------------------------------------
+
+
+def _buttons(diagnosis: Diagnosis, facility: FacilitySettings) -> list[Block]:
+    if not _may_be_removed(diagnosis):
+        return []
+    offered = diagnosis.duplicates[:MOST_BUTTONS]
+    # one row each, so that every button can bear the same action id
+    rows = [actions(f"removal-{n}", [_button(diagnosis, n, twin, facility)]) for n, twin in enumerate(offered)]
+    left = len(diagnosis.duplicates) - len(offered)
+    return [*rows, context(f"… {left} more duplicates; ask again after these.")] if left else rows
+
+
+def _may_be_removed(diagnosis: Diagnosis) -> bool:
+    """Twins that must wait, and look-alikes that are none, get no button at all."""
+    waits = diagnosis.action.kind in {ActionKind.WAIT, ActionKind.RETRY_LATER}
+    return bool(diagnosis.duplicates) and not waits and Forbidden.REMOVE_RECORD not in diagnosis.must_not
+
+
+def _button(diagnosis: Diagnosis, number: int, twin: Duplicate, facility: FacilitySettings) -> Block:
+    by_bot = twin.removable and facility.act
+    act = words.removal_act(twin, by_bot=by_bot)
+    button = danger_button(
+        words.button(by_bot=by_bot),
+        action_id=REMOVE_ACTION,
+        value=f"{cut_plain(diagnosis.id, 100)}:{number}",
+        confirm=confirmation("Remove the duplicate?", words.removal_question(twin), yes=act, no="Leave it"),
+    )
+    return button | {"accessibility_label": cut_plain(act, BUTTON_LIMIT)}
+
+
+# --- small print ------------------------------------------------------------------------------------------------------
+
+
+def _small_print(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Iterator[str]:
+    yield words.sureness(diagnosis)
+    yield f"METRC {_as_of(diagnosis.as_of.metrc, facility.zone)} · POS {_as_of(diagnosis.as_of.pos, facility.zone)}"
+    if diagnosis.related:
+        yield f"Also concerns {listed([code(label, 40) for label in diagnosis.related], MOST_RELATED)}"
+    who = f", asked by {user(asked_by)}" if asked_by else ""
+    yield f"{cut(facility.name, 80)}{who} · {code(diagnosis.id, 60)}"
+
+
+def _as_of(at: datetime | None, zone: ZoneInfo) -> str:
+    return f"as of {date(at, zone)}" if at else "not read"
+
+
+def _fallback(diagnosis: Diagnosis) -> str:
+    lines = [cut(diagnosis.headline, 400), f"Do: {cut(diagnosis.action.text, 700)}"]
+    if diagnosis.must_not:
+        lines.append(words.must_not(diagnosis.must_not))
+    return "\n".join(line for line in lines if line)
+
+
+# --- evidence ---------------------------------------------------------------------------------------------------------
+
+
+def _evidence_lines(diagnosis: Diagnosis, zone: ZoneInfo) -> Iterator[str]:
+    for outcome in diagnosis.checks:
+        quotes = tuple(dict.fromkeys(_quotes(outcome)))
+        if quotes:
+            yield f"*{words.CHECKS[outcome.name]}*"
+            yield from (_quote_line(quote, zone) for quote in quotes)
+
+
+def _quotes(outcome: Outcome) -> Iterable[Quote]:
+    yield from outcome.evidence
+    for finding in outcome.findings:
+        yield from finding.evidence
+
+
+def _quote_line(quote: Quote, zone: ZoneInfo) -> str:
+    source = words.SYSTEMS.get(quote.source) or cut(quote.source, 20)
+    when = f", {_as_of(quote.as_of, zone)}"
+    return f"• {source} {code(quote.asked, 120)}{when}: {cut(quote.says, QUOTE_LIMIT)}"
+
+
+def _paged(lines: list[str], budget: int) -> list[list[str]]:
+    """Split so that no page is larger than the budget; a heading never ends a page."""
+    pages: list[list[str]] = [[]]
+    room = budget
+    for line in lines:
+        if _weight(line) > room and pages[-1]:
+            heading = [pages[-1].pop()] if pages[-1][-1].startswith("*") else []
+            pages.append(heading)
+            room = budget
+        pages[-1].append(line)
+        room -= _weight(line)
+    return [page for page in pages if page]
+
+
+def _weight(line: str) -> int:
+    return size(line) + 1
+
+
+def _evidence_message(lines: list[str], number: int, of: int) -> Message:
+    title = "What was read" if of == 1 else f"What was read, {number} of {of}"
+    blocks = tuple(context("\n".join(page)) for page in _paged(lines, 2600))
+    return Message(text=title, blocks=(context(f"*{title}*"), *blocks))

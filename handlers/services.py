@@ -1,0 +1,24 @@
+"""What the listeners are given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.model import Diagnosis, Question
+from bot.ports import Clock, Ledger, Progress
+from bot.settings import Settings
+from handlers.metrics import Metrics
+
+Answer = Callable[[Question, Progress], Awaitable[Diagnosis]]
+
+
+@dataclass(frozen=True)
+class Services:
+    """The use cases and what stands behind them. ``answer`` raises a ``CountlastError`` and nothing else."""
+
+    settings: Settings
+    answer: Answer
+    ledger: Ledger
+    clock: Clock
+    metrics: Metrics = field(default_factory=Metrics)

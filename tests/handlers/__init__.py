@@ -1,0 +1,1 @@
+"""The Slack side of the bot, driven as Slack drives it."""

@@ -1,0 +1,169 @@
+"""What Slack would refuse about a message, and what we refuse besides: raw control sequences and oversized messages.
+
+``problems(text, blocks)`` and ``problems_of(payload)`` return one sentence for each fault; none means that it may be
+sent. Only the blocks this bot uses are known; any other is a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from slack_sdk.models.blocks import Block
+
+MESSAGE_LIMIT = 10_000
+TEXT_LIMIT = 4_000
+
+# Everything between < and > that a reader may meet: a user, a date, or nothing at all.
+_ALLOWED_CONTROL = re.compile(r"<@[UW][A-Z0-9]+>|<!date\^\d+\^\{date_short_pretty\} at \{time\}\|[^<>|&]+>")
+_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt);)")
+
+
+def problems_of(payload: dict[str, Any]) -> list[str]:
+    """Faults of a ``chat.postMessage``, ``chat.update`` or ``response_url`` payload."""
+    return problems(payload.get("text"), payload.get("blocks") or [])
+
+
+def problems(text: Any, blocks: list[dict[str, Any]]) -> list[str]:
+    """Faults of one message."""
+    return list(_problems(text, blocks))
+
+
+def _problems(text: Any, blocks: Any) -> Iterator[str]:
+    if not isinstance(text, str) or not text.strip():
+        yield "no fallback text"
+    else:
+        yield from _text("fallback", text, TEXT_LIMIT)
+        yield from _markup("fallback", text)
+    if not isinstance(blocks, list) or len(blocks) > 50:
+        yield "blocks must be a list of at most 50"
+        return
+    for number, block in enumerate(blocks):
+        yield from _block(f"block {number}", block)
+    yield from _repeats("block_id", [b["block_id"] for b in blocks if "block_id" in b])
+    total = sum(_units(each) for each in _strings(blocks))
+    if total >= MESSAGE_LIMIT:
+        yield f"{total} characters in one message"
+
+
+def _block(where: str, block: dict[str, Any]) -> Iterator[str]:
+    kind = block.get("type")
+    checks = {"section": _section, "context": _context, "actions": _actions, "divider": lambda *_: iter(())}
+    if kind not in checks:
+        yield f"{where}: unknown block {kind!r}"
+        return
+    yield from checks[kind](where, block)
+    if "block_id" in block:
+        yield from _text(f"{where} block_id", block["block_id"], 255)
+    try:
+        parsed = Block.parse(block)
+        if parsed is None:
+            yield f"{where}: slack_sdk does not know it"
+        else:
+            parsed.validate_json()
+    except Exception as error:  # noqa: BLE001 - the second opinion raises whatever it likes
+        yield f"{where}: slack_sdk says {error}"
+
+
+def _section(where: str, block: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown(where, block, {"type", "text", "block_id"})
+    yield from _text_object(where, block.get("text"), 3000, plain=False)
+
+
+def _context(where: str, block: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown(where, block, {"type", "elements", "block_id"})
+    elements = block.get("elements") or []
+    if not 1 <= len(elements) <= 10:
+        yield f"{where}: a context holds 1 to 10 elements"
+    for element in elements:
+        yield from _text_object(where, element, 3000, plain=False)
+
+
+def _actions(where: str, block: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown(where, block, {"type", "elements", "block_id"})
+    elements = block.get("elements") or []
+    if not 1 <= len(elements) <= 25:
+        yield f"{where}: actions hold 1 to 25 elements"
+    yield from _repeats(f"{where} action_id", [e.get("action_id") for e in elements])
+    for element in elements:
+        yield from _button(where, element)
+
+
+def _button(where: str, button: dict[str, Any]) -> Iterator[str]:
+    known = {"type", "text", "action_id", "value", "style", "confirm", "accessibility_label"}
+    yield from _unknown(where, button, known)
+    if button.get("type") != "button":
+        yield f"{where}: only buttons are used"
+    yield from _text_object(f"{where} button", button.get("text"), 75, plain=True)
+    yield from _text(f"{where} action_id", button.get("action_id"), 255)
+    yield from _text(f"{where} value", button.get("value"), 2000)
+    if "accessibility_label" in button:
+        yield from _text(f"{where} accessibility_label", button["accessibility_label"], 75)
+    if button.get("style") not in {None, "primary", "danger"}:
+        yield f"{where}: no such style"
+    if "confirm" in button:
+        yield from _confirm(where, button["confirm"])
+
+
+def _confirm(where: str, confirm: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown(where, confirm, {"title", "text", "confirm", "deny", "style"})
+    for name, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+        yield from _text_object(f"{where} confirm {name}", confirm.get(name), limit, plain=True)
+
+
+def _text_object(where: str, value: Any, limit: int, *, plain: bool) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{where}: a text object is missing"
+        return
+    yield from _unknown(where, value, {"type", "text"} if plain else {"type", "text", "verbatim"})
+    if value.get("type") != ("plain_text" if plain else "mrkdwn"):
+        yield f"{where}: {value.get('type')} where {'plain_text' if plain else 'mrkdwn'} belongs"
+    yield from _text(where, value.get("text"), limit)
+    if not plain and isinstance(value.get("text"), str):
+        yield from _markup(where, value["text"])
+
+
+def _text(where: str, value: Any, limit: int) -> Iterator[str]:
+    if not isinstance(value, str) or not value:
+        yield f"{where}: empty text"
+    elif _units(value) > limit:
+        yield f"{where}: {_units(value)} characters, at most {limit}"
+
+
+def _markup(where: str, value: str) -> Iterator[str]:
+    rest = _ALLOWED_CONTROL.sub("", value)
+    if "<" in rest or ">" in rest:
+        yield f"{where}: a raw control sequence in {rest!r}"
+    if _BARE_AMPERSAND.search(rest):
+        yield f"{where}: a bare ampersand in {rest!r}"
+    for line in value.split("\n"):
+        if line.count("`") % 2:
+            yield f"{where}: an open code span in {line!r}"
+    if re.search("[\u202a-\u202e\u2066-\u2069\u200b]", value):
+        yield f"{where}: characters that reorder or hide text"
+
+
+def _unknown(where: str, value: dict[str, Any], known: set[str]) -> Iterator[str]:
+    for key in sorted(set(value) - known):
+        yield f"{where}: unknown key {key!r}"
+
+
+def _repeats(where: str, values: list[Any]) -> Iterator[str]:
+    if len(values) != len(set(values)):
+        yield f"{where} is used twice"
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

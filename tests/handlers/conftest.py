@@ -1,0 +1,176 @@
+"""The real bot's Slack side over ASGI, in front of a small Slack on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from slack_sdk.signature import SignatureVerifier
+
+from bot.model import Diagnosis, Question
+from bot.settings import Settings
+from handlers import Services, Work, build_bolt, register
+from handlers.web import build_web
+from tests.handlers import fake_slack
+from tests.handlers.values import DOUBLE_RECEIPT, LABEL, NOW, SIGNING_SECRET, settings
+
+
+class FixedClock:
+    def now(self):
+        return NOW
+
+
+class MemoryLedger:
+    """Remembers deliveries, nothing else."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+
+    async def first_time(self, key, now):
+        if key in self.seen:
+            return False
+        self.seen.add(key)
+        return True
+
+
+@dataclass
+class FakeAnswer:
+    """Answers with ``diagnosis`` after telling ``stages``; waits at ``gate`` first, raises ``error`` at last."""
+
+    diagnosis: Diagnosis = DOUBLE_RECEIPT
+    stages: tuple[str, ...] = ()
+    error: Exception | None = None
+    gate: asyncio.Event | None = None
+    questions: list[Question] = field(default_factory=list)
+
+    async def __call__(self, question, progress):
+        self.questions.append(question)
+        for stage in self.stages:
+            await progress(stage)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return self.diagnosis
+
+
+@dataclass
+class Bot:
+    """One running bot and the Slack in front of it."""
+
+    slack: fake_slack.FakeSlack
+    settings: Settings
+    answer: FakeAnswer
+    services: Services
+    work: Work
+    app: object
+    http: httpx.AsyncClient
+    problems: list[str] = field(default_factory=list)
+    trigger: int = 0
+
+    async def command(self, text: str, /, *, settle: bool = True, **changes) -> httpx.Response:
+        """Send a slash command; with ``settle``, wait until everything that follows has happened."""
+        response = await self.deliver(urlencode(self.payload(text, **changes)))
+        if settle:
+            await self.settle()
+        return response
+
+    def payload(self, text: str, /, **changes) -> dict[str, str]:
+        self.trigger += 1
+        return {
+            "command": "/reconcile",
+            "text": text,
+            "user_id": "U0DANA",
+            "channel_id": "C0FLOOR",
+            "team_id": "T0DEMO",
+            "api_app_id": "A1",
+            "trigger_id": f"13.{self.trigger}",
+            "response_url": self.slack.response_url,
+            "token": "planted-deprecated-token",
+        } | changes
+
+    async def press(self, action_id: str = "remove_duplicate", /, **changes) -> httpx.Response:
+        body = {
+            "type": "block_actions",
+            "team": {"id": "T0DEMO"},
+            "user": {"id": "U0DANA", "team_id": "T0DEMO"},
+            "container": {"type": "message", "message_ts": "1.2", "channel_id": "C0FLOOR"},
+            "channel": {"id": "C0FLOOR"},
+            "response_url": self.slack.response_url,
+            "actions": [
+                {"type": "button", "action_id": action_id, "block_id": "b", "value": "d-1:0", "action_ts": "1.5"}
+            ],
+        } | changes
+        response = await self.deliver(urlencode({"payload": json.dumps(body)}))
+        await self.settle()
+        return response
+
+    async def deliver(self, body: str | bytes, **headers: str | None) -> httpx.Response:
+        """POST with a good signature; ``timestamp`` and ``signature`` replace or (None) leave out a header."""
+        return await self.http.post("/slack/events", content=body, headers=signed(body, **headers))
+
+    async def settle(self) -> None:
+        async with asyncio.timeout(5):
+            await self.work.idle()
+
+
+def signed(body: str | bytes, **changes: str | None) -> dict[str, str]:
+    timestamp = changes.get("timestamp") or str(int(time.time()))
+    signature = SignatureVerifier(SIGNING_SECRET).generate_signature(timestamp=timestamp, body=body)
+    headers = {
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": signature,
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    names = {"timestamp": "X-Slack-Request-Timestamp", "signature": "X-Slack-Signature", "content_type": "Content-Type"}
+    for name, value in changes.items():
+        headers[names[name]] = value
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+@pytest.fixture
+async def slack():
+    async with fake_slack.serving() as fake:
+        yield fake
+        assert fake.faults == []
+
+
+@pytest.fixture
+async def start(slack):
+    """Makes bots, for the facilities and with the answer that are given; they are drained at the end."""
+    started: list[Bot] = []
+
+    async def _start(*facilities, answer: FakeAnswer | None = None, ledger=None, limit: int = 50, **changes) -> Bot:
+        chosen = settings(*facilities, api_url=slack.api, **changes)
+        answer = answer or FakeAnswer()
+        services = Services(chosen, answer, ledger or MemoryLedger(), FixedClock())
+        app, work, problems = build_bolt(chosen), Work(limit), []
+        register(app, services, work)
+
+        async def ready():
+            return tuple(problems)
+
+        web = build_web(app, ready=ready, metrics=services.metrics)
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://bot")
+        bot = Bot(slack, chosen, answer, services, work, app, client, problems)
+        started.append(bot)
+        return bot
+
+    yield _start
+    for bot in started:
+        await bot.work.close(grace=0)
+        await bot.http.aclose()
+
+
+@pytest.fixture
+async def bot(start):
+    """A bot for one shop that knows the answer."""
+    return await start()
+
+
+__all__ = ["LABEL"]
