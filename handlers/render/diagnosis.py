@@ -71,7 +71,7 @@ def render_evidence(diagnosis: Diagnosis, facility: FacilitySettings) -> tuple[M
     shown = pages[:EVIDENCE_MESSAGES]
     left_out = sum(len(page) for page in pages[EVIDENCE_MESSAGES:])
     if left_out:
-        shown[-1].append(f"… {left_out} more lines. All of it: {code(f'countlast replay {diagnosis.id}', 120)}")
+        shown[-1].append(f"… {left_out} more lines, kept with question {code(diagnosis.id, 60)}")
     return tuple(_evidence_message(page, number, len(shown)) for number, page in enumerate(shown, 1))
 
 
@@ -101,7 +101,7 @@ def _shares(gap: Gap) -> Iterator[str]:
 
 
 def _refs(share: Share) -> str:
-    return listed([cut(ref, 44) for ref in share.refs], MOST_REFS) or "no record named"
+    return listed([cut(words.reference(ref), 44) for ref in share.refs], MOST_REFS) or "no record named"
 
 
 # --- what to do -------------------------------------------------------------------------------------------------------
@@ -140,6 +140,9 @@ def _pos_age(diagnosis: Diagnosis) -> timedelta | None:
 
 def _check_line(outcome: Outcome) -> str:
     head = f"{words.MARKS[outcome.result]} · {words.CHECKS[outcome.name]}"
+    if outcome.result is Result.CLEAR:
+        # on a phone seven sentences are a wall; what is clear needs no reason, and the evidence has it
+        return head
     if outcome.result is Result.FOUND:
         head = f"*{head}*"
     summary = cut(outcome.summary, 140)
@@ -204,11 +207,12 @@ def _fallback(diagnosis: Diagnosis) -> str:
 
 
 def _evidence_lines(diagnosis: Diagnosis, zone: ZoneInfo) -> Iterator[str]:
+    usual = {"metrc": diagnosis.as_of.metrc, "pos": diagnosis.as_of.pos}
     for outcome in diagnosis.checks:
         quotes = tuple(dict.fromkeys(_quotes(outcome)))
         if quotes:
             yield f"*{words.CHECKS[outcome.name]}*"
-            yield from (_quote_line(quote, zone) for quote in quotes)
+            yield from (_quote_line(quote, usual.get(quote.source), zone) for quote in quotes)
 
 
 def _quotes(outcome: Outcome) -> Iterable[Quote]:
@@ -217,9 +221,10 @@ def _quotes(outcome: Outcome) -> Iterable[Quote]:
         yield from finding.evidence
 
 
-def _quote_line(quote: Quote, zone: ZoneInfo) -> str:
+def _quote_line(quote: Quote, usual: datetime | None, zone: ZoneInfo) -> str:
+    """One reading; when it is as of the same moment as the whole side, that is said once, under the answer."""
     source = words.SYSTEMS.get(quote.source) or cut(quote.source, 20)
-    when = f", {_as_of(quote.as_of, zone)}"
+    when = "" if quote.as_of is not None and quote.as_of == usual else f", {_as_of(quote.as_of, zone)}"
     return f"• {source} {code(quote.asked, 120)}{when}: {cut(quote.says, QUOTE_LIMIT)}"
 
 

@@ -248,6 +248,12 @@ def side(quantity: Decimal | None) -> str:
     return "no record" if quantity is None else number(quantity)
 
 
+def reference(ref: str) -> str:
+    """``metrc receipt 880102`` as people write it."""
+    system, _, rest = ref.partition(" ")
+    return f"{SYSTEMS[system]} {rest}" if system in SYSTEMS and rest else ref
+
+
 def event(finding_code: str) -> str:
     """``duplication.receipt-retry`` → ``receipt retry``: the event in words."""
     return cut(finding_code.partition(".")[2].replace("-", " ") or finding_code, 60)

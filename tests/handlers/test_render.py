@@ -47,7 +47,7 @@ def test_the_first_line_is_the_headline():
 
 
 def test_seven_checks_have_a_mark_and_a_word():
-    """No state is told by a colour or a sign alone."""
+    """No state is told by a colour or a sign alone; what is clear needs no sentence beside it."""
     checks = tuple(
         replace(check, result=result)
         for check, result in zip(
@@ -58,7 +58,7 @@ def test_seven_checks_have_a_mark_and_a_word():
     )
     text = rendered(checks=checks)
     for line in (
-        "✓ clear · Authentication: Nothing here.",
+        "✓ clear · Authentication\n",
         "*● found · Mapping*: Nothing here.",
         "? not read · Timing: Nothing here.",
         "– not reached · Duplication: One sale, two receipts.",
@@ -70,7 +70,7 @@ def test_the_account_is_a_small_ledger():
     """Both sides, the difference, each event with its record, and what is left."""
     text = rendered()
     assert "*POS 19 · METRC 18 · difference +1 Each*" in text
-    assert "+1  receipt retry: metrc receipt 880102" in text
+    assert "+1  receipt retry: METRC receipt 880102" in text
     assert "unexplained 0" in text
 
 
@@ -169,22 +169,25 @@ def test_many_events_are_cut_without_losing_units():
 
 
 def test_evidence_quotes_every_reading_of_every_check():
-    """Source, question, time and answer, a line each, under the check's name."""
-    (message,) = render_evidence(DOUBLE_RECEIPT, HARBOR)
+    """Source, question and answer, a line each, under the check's name; the time where it is not the whole side's."""
+    other = replace(DOUBLE_RECEIPT.as_of, metrc=NOW.replace(year=2025))
+    (message,) = render_evidence(replace(DOUBLE_RECEIPT, as_of=other), HARBOR)
     text = shown(message)
     assert "• METRC `GET /timing/v2/`, as of <!date^1772500200^" in text
-    assert "• POS `sales.csv line 4`, as of" in text
+    assert "• POS `sales.csv line 4`" in text
+    (message,) = render_evidence(DOUBLE_RECEIPT, HARBOR)
+    assert "• METRC `GET /timing/v2/`: 3 rows" in shown(message)
     assert all(f"*{name}*" in text for name in words.CHECKS.values())
 
 
 def test_long_evidence_is_split_and_then_cut_with_a_count():
-    """Three messages at most; the rest is counted, and the command that shows it all is named."""
+    """Three messages at most; the rest is counted, and the question it is kept with is named."""
     quotes = tuple(m.Quote("mirror", f"receipt {n}", NOW, "x" * 390) for n in range(200))
     checks = (replace(DOUBLE_RECEIPT.checks[0], evidence=quotes),)
     messages = render_evidence(replace(DOUBLE_RECEIPT, checks=checks), HARBOR)
     assert len(messages) == 3
     kept = sum(shown(message).count("• METRC, as read before") for message in messages)
-    assert f"… {200 - kept} more lines. All of it: `countlast replay d-1`" in shown(messages[-1])
+    assert f"… {200 - kept} more lines, kept with question `d-1`" in shown(messages[-1])
     for message in messages:
         assert blockkit.problems(message.text, list(message.blocks)) == []
 
