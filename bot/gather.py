@@ -224,15 +224,16 @@ class _Gathering:
         problem = await self._freshen(RECEIPT_FEEDS, window.start)
         wanted, too_many = await self._candidates(known, window)
         done, failed = await self._open(wanted, read_receipt_lines)
-        lists.unread_receipts = (*(receipt for receipt, _ in failed), *too_many)
+        unread = {receipt.id: receipt for receipt in (*(r for r, _ in failed), *too_many)}
         touching = await mirror.receipts_touching(self.label)
-        # a twin of a receipt that was only now seen to touch the label
-        moments = [r.sold_at for r in touching if r.sold_at]
-        twins = [r for r in await mirror.receipts_like((), moments) if r.lines is None]
-        if twins and done:
-            _, failed_twins = await self._open(twins, read_receipt_lines)
-            lists.unread_receipts += tuple(receipt for receipt, _ in failed_twins)
+        if done:
+            # a twin of a receipt that was only now seen to touch the label
+            moments = [r.sold_at for r in touching if r.sold_at]
+            twins = [r for r in await mirror.receipts_like((), moments) if r.lines is None and r.id not in unread]
+            _, failed = await self._open(twins, read_receipt_lines)
+            unread |= {receipt.id: receipt for receipt, _ in failed}
             touching = await mirror.receipts_touching(self.label)
+        lists.unread_receipts = tuple(unread.values())
         lists.receipts = self._from_mirror("GET /sales/v2/receipts/active and inactive", touching, problem, window)
         lists.receipts_window = window
         await self._deliveries(known, touching, lists)
