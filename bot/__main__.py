@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from bot.cli import run  # noqa: PLC0415 - keeps the import of this module free of work
+    try:
+        from bot.cli import run  # noqa: PLC0415 - so that an impatient Ctrl-C ends the loading as quietly as the rest
 
-    run()
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from slack_bolt.async_app import AsyncApp
     from starlette.applications import Starlette
 
+log = logging.getLogger(__name__)
+
 GRACE_SECONDS: Final = 10.0
 
 
@@ -37,23 +41,22 @@ class SlackSide:
 
 
 @asynccontextmanager
-async def slack_side(bot: Bot, *, role: str = "all") -> AsyncIterator[SlackSide]:
+async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
     """Wire the Slack side; work under way gets some seconds at the end."""
     services = Services(bot.settings, bot.answer, bot.books.ledger, bot.clock)
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     register(bolt, services, work)
-    watched = link if bot.settings.slack.app_token and role != "worker" else None
-    web = build_web(bolt, ready=_readiness(bot, watched), metrics=services.metrics)
+    web = build_web(bolt, ready=_readiness(bot, link), metrics=services.metrics)
     try:
         yield SlackSide(bolt, web, services, link, work)
     finally:
         await work.close(GRACE_SECONDS)
 
 
-def _readiness(bot: Bot, link: SocketLink | None) -> Ready:
+def _readiness(bot: Bot, link: SocketLink) -> Ready:
     async def problems() -> tuple[str, ...]:
         """One sentence for each thing without which no question can be answered."""
-        found = list(link.problems()) if link is not None else []
+        found = list(link.problems()) if bot.settings.slack.app_token else []
         try:
             await bot.books.ping()
         except StorageError as error:
@@ -63,55 +66,83 @@ def _readiness(bot: Bot, link: SocketLink | None) -> Ready:
     return problems
 
 
-async def serve(bot: Bot, *, role: str = "all") -> None:
-    """Serve until SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    _stop_on_signals(stop)
-    async with slack_side(bot, role=role) as side, asyncio.TaskGroup() as group:
-        server = _server(bot, side)
-        group.create_task(_serve_web(server, bot))
-        if bot.settings.slack.app_token and role != "worker":
-            token = bot.settings.slack.app_token
-            group.create_task(run_socket(side.bolt, token, stop=stop, link=side.link, metrics=side.services.metrics))
-        await stop.wait()
-        server.should_exit = True
+async def serve(bot: Bot) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends at once. Raises ``ConfigurationError`` for a port that is taken.
+
+    At the end no delivery is taken any more, those under way are answered, and questions get some seconds.
+    """
+    with contextlib.closing(_listener(*bot.settings.listen)) as listener:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        async with slack_side(bot) as side, asyncio.TaskGroup() as group:
+            group.create_task(_serve_web(side, listener, stop))
+            if token := bot.settings.slack.app_token:
+                group.create_task(_serve_socket(side, token, stop))
 
 
-def _server(bot: Bot, side: SlackSide) -> _Server:
-    host, port = bot.settings.listen
-    return _Server(
+def _listener(host: str, port: int) -> socket.socket:
+    """Bound before anything else is begun, so that a port that is taken ends the start and not a running bot."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = (error.strerror or "no such address").partition(" (while ")[0]
+        raise ConfigurationError([f"COUNTLAST_LISTEN is {host}:{port}, which cannot be listened on: {why}"]) from error
+
+
+async def _serve_web(side: SlackSide, listener: socket.socket, stop: asyncio.Event) -> None:
+    server = _Server(
         uvicorn.Config(
             side.web,
-            host=host,
-            port=port,
             log_config=None,
             access_log=False,
             server_header=False,
+            ws="none",
+            lifespan="off",
             timeout_graceful_shutdown=int(GRACE_SECONDS),
-        )
+        ),
+        stop,
     )
+    log.info("listening on %s:%d", *listener.getsockname()[:2])
+    await server.serve(sockets=[listener])
+
+
+async def _serve_socket(side: SlackSide, token: str, stop: asyncio.Event) -> None:
+    await run_socket(side.bolt, token, stop=stop, link=side.link, metrics=side.services.metrics)
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that leaves the signals to us, so that Slack's socket and the database end in order as well."""
+    """Uvicorn that ends when ``stop`` is set, and leaves the signals to us.
+
+    So Slack's socket and the database end in order as well.
+    """
+
+    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stop = stop
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Nothing is captured."""
         yield
 
-
-async def _serve_web(server: _Server, bot: Bot) -> None:
-    host, port = bot.settings.listen
-    try:
-        await server.serve()
-    except SystemExit as error:
-        # uvicorn's way to say that it could not bind
-        raise ConfigurationError([f"COUNTLAST_LISTEN is {host}:{port}, which cannot be listened on"]) from error
+    async def on_tick(self, counter: int) -> bool:
+        """Asked ten times a second whether to end."""
+        return await super().on_tick(counter) or self._stop.is_set()
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` at the first SIGINT or SIGTERM; the second one ends the process at once."""
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    names = (signal.SIGINT, signal.SIGTERM)
+
+    def end() -> None:
+        stop.set()
+        # whoever asks twice wants no farewell; the database bears being left at any moment
+        for name in names:
+            loop.remove_signal_handler(name)
+            signal.signal(name, signal.SIG_DFL)
+
+    for name in names:
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers; Ctrl-C ends the loop there
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, end)

@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -30,6 +31,8 @@ DEFAULT_SLACK_API: Final = "https://slack.com/api/"
 POS_KINDS: Final = ("csv",)
 LOG_FORMATS: Final = ("console", "json")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_CHANNEL: Final = re.compile(r"[CGD][A-Z0-9]{2,20}")
+_PERSON: Final = re.compile(r"[USW][A-Z0-9]{2,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Secret:
             return (environment().get(rest) or "").strip()
         try:
             return Path(rest).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):  # no such file, no text, or a path that cannot be one
             return ""
 
 
@@ -161,7 +164,7 @@ class Settings:
     dev: bool = False
     read_only: bool = False
     questions_per_minute: int = 20
-    heartbeat_url: str | None = None
+    heartbeat_url: str | None = field(default=None, repr=False)
 
     def facility(self, license_number: str) -> FacilitySettings | None:
         """The facility with this license, whatever the case it was typed in."""
@@ -177,36 +180,39 @@ class Settings:
         references = [s for f in self.facilities for s in (f.metrc.vendor_key, f.metrc.user_key)]
         values = [_or_empty(reference) for reference in references]
         tokens = [self.slack.bot_token, self.slack.signing_secret, self.slack.app_token]
-        return tuple({v for v in (*values, *tokens) if v})
+        password = urlsplit(self.database_url).password or ""
+        return tuple({v for v in (*values, *tokens, password, unquote(password)) if v})
 
 
 def environment() -> dict[str, str]:
-    """The process's environment, with ``.env`` of the working directory behind it."""
-    from_file = {k: v for k, v in dotenv_values(Path.cwd() / ".env").items() if v is not None}
-    return from_file | dict(os.environ)
+    """The process's environment, with ``.env`` of the working directory behind it; raises ``ConfigurationError``."""
+    try:
+        # a key may hold a dollar sign, so nothing is put in its place
+        from_file = dotenv_values(Path.cwd() / ".env", interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError([".env: cannot be read; accepted: a UTF-8 text file of NAME=value lines"]) from None
+    return {k: v for k, v in from_file.items() if v is not None} | dict(os.environ)
 
 
-def load(env: Mapping[str, str] | None = None) -> Settings:
-    """Read and check everything; raises ``ConfigurationError`` that lists every problem at once."""
+def load(env: Mapping[str, str] | None = None, *, with_slack: bool = False) -> Settings:
+    """Read and check everything; raises ``ConfigurationError`` that lists every problem at once.
+
+    ``with_slack``: whatever the Slack side cannot do without must be set.
+    """
     env = environment() if env is None else env
     problems: list[str] = []
     variables = _Variables(env, problems)
     dev = variables.flag("COUNTLAST_DEV")
-    path = Path(env.get("COUNTLAST_CONFIG") or "facilities.toml")
-    document = _document(path, problems)
-    root = _Table(document, path.name, "", problems)
-    facilities = _facilities(root, path, dev=dev, env=env)
-    general = root.table("countlast", required=False)
+    facilities, general = _file(Path(env.get("COUNTLAST_CONFIG") or "facilities.toml"), problems, dev=dev, env=env)
+    log_format, log_level = variables.log()
     settings = Settings(
         facilities=facilities,
-        slack=_slack(env, variables, dev=dev),
+        slack=_slack(variables, dev=dev),
         database_url=variables.database_url(),
         listen=variables.listen(),
-        command=variables.matching(
-            "COUNTLAST_COMMAND", "/reconcile", r"/[^\s/]{1,31}", "a slash and up to 31 characters"
-        ),
-        log_format=variables.log()[0],
-        log_level=variables.log()[1],
+        command=variables.command(),
+        log_format=log_format,
+        log_level=log_level,
         lease_seconds=variables.whole("COUNTLAST_LEASE_SECONDS", 120),
         alert_hold_seconds=variables.whole("COUNTLAST_ALERT_HOLD_SECONDS", 60),
         fixed_now=variables.now(dev=dev),
@@ -216,7 +222,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         heartbeat_url=general.url("heartbeat_url", dev=dev),
     )
     general.refuse_unknown()
-    root.refuse_unknown()
+    problems += settings.slack.missing() if with_slack else ()
     if problems:
         raise ConfigurationError(tuple(dict.fromkeys(problems)))
     return settings
@@ -250,11 +256,17 @@ class _Variables:
             return default
         return int(value)
 
-    def matching(self, name: str, default: str, pattern: str, accepted: str) -> str:
+    def command(self) -> str:
+        value = self.text("COUNTLAST_COMMAND") or "/reconcile"
+        if not re.fullmatch(r"/[^\s/]{1,31}", value):
+            self._problems.append("COUNTLAST_COMMAND must be a slash and 1 to 31 more characters without blanks")
+        return value
+
+    def url(self, name: str, default: str, *, dev: bool) -> str:
         value = self.text(name) or default
-        if not re.fullmatch(pattern, value):
-            self._problems.append(f"{name} must be {accepted}")
-            return default
+        why_not = refusal(value, dev=dev)
+        if why_not:
+            self._problems.append(f"{name} {why_not}")
         return value
 
     def log(self) -> tuple[str, str]:
@@ -268,18 +280,22 @@ class _Variables:
 
     def listen(self) -> tuple[str, int]:
         value = self.text("COUNTLAST_LISTEN") or "127.0.0.1:3000"
-        host, _, port = value.rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:
-            self._problems.append("COUNTLAST_LISTEN must be host:port, for example 127.0.0.1:3000")
+        parts = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):([0-9]{1,5})", value)
+        if parts is None or int(parts[3]) > 65535:
+            self._problems.append("COUNTLAST_LISTEN must be host:port, for example 127.0.0.1:3000 or [::1]:3000")
             return "127.0.0.1", 3000
-        return host.strip("[]"), int(port)
+        return parts[1] or parts[2], int(parts[3])
 
     def database_url(self) -> str:
         value = self.text("DATABASE_URL") or DEFAULT_DATABASE
         if not value.startswith(("sqlite+aiosqlite:///", "postgresql+psycopg://")):
+            # not repeated: a database URL often holds a password
             self._problems.append("DATABASE_URL must begin with sqlite+aiosqlite:/// or postgresql+psycopg://")
-            return DEFAULT_DATABASE
-        return value
+        elif not _is_url(value):
+            self._problems.append("DATABASE_URL is not a URL; accepted: postgresql+psycopg://user:password@host/name")
+        else:
+            return value
+        return DEFAULT_DATABASE
 
     def now(self, *, dev: bool) -> datetime | None:
         value = self.text("COUNTLAST_NOW")
@@ -290,28 +306,33 @@ class _Variables:
             return None
         try:
             at = datetime.fromisoformat(value)
-        except ValueError:
-            at = None
-        if at is None or at.tzinfo is None:
-            self._problems.append("COUNTLAST_NOW must be ISO 8601 with an offset, for example 2026-03-03T03:30:00Z")
-            return None
-        return at.astimezone(UTC)
+            if at.tzinfo is not None:
+                return at.astimezone(UTC)
+        except (ValueError, OverflowError):  # the second: year 1 or 9999, moved out of the calendar by its offset
+            pass
+        self._problems.append("COUNTLAST_NOW must be ISO 8601 with an offset, for example 2026-03-03T03:30:00Z")
+        return None
 
 
-def _slack(env: Mapping[str, str], variables: _Variables, *, dev: bool) -> SlackSettings:
-    api_url = variables.text("SLACK_API_URL") or DEFAULT_SLACK_API
-    why_not = refusal(api_url, dev=dev)
-    if why_not:
-        variables._problems.append(f"SLACK_API_URL {why_not}")  # noqa: SLF001 - the same module's helper
+def _slack(variables: _Variables, *, dev: bool) -> SlackSettings:
+    api_url = variables.url("SLACK_API_URL", DEFAULT_SLACK_API, dev=dev)
     return SlackSettings(
-        bot_token=(env.get("SLACK_BOT_TOKEN") or "").strip() or None,
-        signing_secret=(env.get("SLACK_SIGNING_SECRET") or "").strip() or None,
-        app_token=(env.get("SLACK_APP_TOKEN") or "").strip() or None,
+        bot_token=variables.text("SLACK_BOT_TOKEN"),
+        signing_secret=variables.text("SLACK_SIGNING_SECRET"),
+        app_token=variables.text("SLACK_APP_TOKEN"),
         api_url=api_url if api_url.endswith("/") else f"{api_url}/",
     )
 
 
 # --- facilities.toml --------------------------------------------------------------------------------------------------
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text).port  # noqa: B018 - the port is only looked at when it is asked for
+    except ValueError:
+        return False
+    return True
 
 
 class _Table:
@@ -335,22 +356,24 @@ class _Table:
 
     def refuse_unknown(self) -> None:
         """Complain about every key that nobody asked for, with the nearest known one."""
-        for key in self._rows.keys() - self._read:
+        for key in sorted(self._rows.keys() - self._read):
             near = difflib.get_close_matches(key, sorted(self._read), n=1)
             hint = f"did you mean {near[0]}?" if near else f"accepted: {', '.join(sorted(self._read))}"
             self.complain(key, f"is not a known key; {hint}")
 
-    def table(self, key: str, *, required: bool) -> _Table:
+    def table(self, key: str) -> _Table | None:
+        """A table inside this one; None when there is none to read, which was complained about unless it is left out."""
         value = self.get(key)
-        path = f"{self._path}.{key}" if self._path else key
-        if value is None and not required:
-            value = {}
+        if value is not None and not isinstance(value, Mapping):
+            self.complain(key, "must be a table")
         if not isinstance(value, Mapping):
-            self.complain(
-                key, f"is missing: a [{path.split(' ')[-1]}] table is needed" if value is None else "must be a table"
-            )
-            value = {}
-        return _Table(value, self._file, path, self._problems)
+            return None
+        return _Table(value, self._file, f"{self._path}.{key}" if self._path else key, self._problems)
+
+    def needed_table(self, key: str) -> _Table | None:
+        if key not in self._rows:
+            self.complain(key, f"is missing: a [facility.{key}] table is needed")
+        return self.table(key)
 
     def text(self, key: str, *, required: bool = False) -> str | None:
         value = self.get(key)
@@ -359,7 +382,7 @@ class _Table:
                 self.complain(key, "is missing")
             return None
         if not isinstance(value, str) or not value.strip():
-            self.complain(key, "must be text")
+            self.complain(key, "must be text in quotes, and not empty")
             return None
         return value.strip()
 
@@ -384,14 +407,15 @@ class _Table:
             return default
         return value
 
-    def number(self, key: str, default: Decimal | None) -> Decimal | None:
+    def number(self, key: str, *, most: int) -> Decimal | None:
+        """A number above 0; the document is read with decimals in the place of floats."""
         value = self.get(key)
         if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            self.complain(key, "must be a number, 0 or more")
-            return default
-        return Decimal(str(value))
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | Decimal) or not _is_between(value, most):
+            self.complain(key, f"must be a number above 0, at most {most}")
+            return None
+        return Decimal(value)
 
     def day(self, key: str) -> date | None:
         value = self.get(key)
@@ -411,18 +435,28 @@ class _Table:
             return ()
         return tuple(value)
 
-    def texts(self, key: str) -> tuple[str, ...]:
+    def people(self, key: str) -> tuple[str, ...]:
         value = self.get(key)
         if value is None:
             return ()
-        if not isinstance(value, list) or not all(isinstance(entry, str) and entry.strip() for entry in value):
-            self.complain(key, "must be a list of texts")
+        if not isinstance(value, list) or not all(isinstance(each, str) and _PERSON.fullmatch(each) for each in value):
+            self.complain(key, 'must be a list of Slack user and user-group ids, for example ["U0DANA", "S0MANAGERS"]')
             return ()
-        return tuple(entry.strip() for entry in value)
+        return tuple(value)
+
+    def channel(self, key: str) -> str | None:
+        """Slack's commands name a channel by its id, so a name would never be found again."""
+        value = self.text(key)
+        if value is not None and not _CHANNEL.fullmatch(value):
+            self.complain(key, f"is {value!r}; accepted: a Slack channel id such as C0FLOOR, not the channel's name")
+            return None
+        return value
 
     def choice(self, key: str, accepted: Sequence[str], default: str | None = None) -> str:
-        value = self.text(key, required=default is None)
+        value = self.text(key)
         if value is None:
+            if default is None and self.get(key) is None:
+                self.complain(key, f"is missing; accepted: {', '.join(accepted)}")
             return default or accepted[0]
         if value not in accepted:
             self.complain(key, f"is {value!r}; accepted: {', '.join(accepted)}")
@@ -466,26 +500,45 @@ class _Table:
             self.complain(key, f"names the file {rest}, which cannot be read or is empty")
 
 
-def _document(path: Path, problems: list[str]) -> Mapping[str, Any]:
+def _is_between(value: int | Decimal, most: int) -> bool:
+    return Decimal(value).is_finite() and 0 < value <= most
+
+
+def _file(
+    path: Path, problems: list[str], *, dev: bool, env: Mapping[str, str]
+) -> tuple[tuple[FacilitySettings, ...], _Table]:
+    """The facilities, and the table of what concerns them all."""
+    document = _document(path, problems)
+    if document is None:
+        return (), _Table({}, path.name, "countlast", problems)
+    root = _Table(document, path.name, "", problems)
+    facilities = _facilities(root, path, dev=dev, env=env)
+    general = root.table("countlast") or _Table({}, path.name, "countlast", problems)
+    root.refuse_unknown()
+    return facilities, general
+
+
+def _document(path: Path, problems: list[str]) -> Mapping[str, Any] | None:
+    """The file's content; None when there is none, which was complained about."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # editors on Windows put a mark before the first character
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except FileNotFoundError:
         problems.append(f"{path}: no such file; copy facilities.example.toml, or name another with COUNTLAST_CONFIG")
-    except tomllib.TOMLDecodeError as error:
-        problems.append(f"{path}: is not valid TOML: {error}")
     except (OSError, UnicodeDecodeError):
-        problems.append(f"{path}: cannot be read")
-    # a table nobody fills would only add "facility is missing" to the real problem
-    return {"facility": []}
+        problems.append(f"{path}: cannot be read; accepted: a UTF-8 text file")
+    except (ValueError, ArithmeticError, RecursionError) as error:  # ours to tell: numbers and nesting beyond reason
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a value in it is out of all bounds"
+        problems.append(f"{path}: is not valid TOML: {reason}")
+    return None
 
 
 def _facilities(root: _Table, path: Path, *, dev: bool, env: Mapping[str, str]) -> tuple[FacilitySettings, ...]:
     rows = root.get("facility")
-    if rows is None or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        root.complain("facility", "is missing: one [[facility]] table for each METRC license is needed")
+    if not rows or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        fault = "must be written with two brackets" if isinstance(rows, dict) else "is missing"
+        root.complain("facility", f"{fault}: one [[facility]] table for each METRC license is needed")
         return ()
-    if not rows and path.is_file():
-        root.complain("facility", "is empty: one [[facility]] table for each METRC license is needed")
     tables = [_Table(row, path.name, _title(number, row), root._problems) for number, row in enumerate(rows, 1)]  # noqa: SLF001
     facilities = tuple(_facility(table, path.parent, dev=dev, env=env) for table in tables)
     _refuse_repeats(facilities, root)
@@ -507,8 +560,8 @@ def _refuse_repeats(facilities: Iterable[FacilitySettings], root: _Table) -> Non
 
 
 def _facility(table: _Table, folder: Path, *, dev: bool, env: Mapping[str, str]) -> FacilitySettings:
-    metrc = _metrc(table.table("metrc", required=True), dev=dev, env=env)
-    pos = _pos(table.table("pos", required=True), folder)
+    metrc = _metrc(table.needed_table("metrc"), dev=dev, env=env)
+    pos = _pos(table.needed_table("pos"), folder)
     license_number = table.needed("license")
     facility = FacilitySettings(
         license=license_number,
@@ -516,8 +569,8 @@ def _facility(table: _Table, folder: Path, *, dev: bool, env: Mapping[str, str])
         time_zone=table.zone("time_zone", required=True) or "UTC",
         metrc=metrc,
         pos=pos,
-        channel=table.text("channel"),
-        approvers=table.texts("approvers"),
+        channel=table.channel("channel"),
+        approvers=table.people("approvers"),
         second_person=table.flag("second_person", default=True),
         act=table.flag("act", default=False),
         opening_hours=table.text("opening_hours"),
@@ -525,17 +578,17 @@ def _facility(table: _Table, folder: Path, *, dev: bool, env: Mapping[str, str])
         contact=table.text("contact"),
         escalate_to=table.text("escalate_to"),
         escalate_after_minutes=table.whole("escalate_after_minutes", 30, least=1),
-        drying_percent=table.number("drying_percent", None),
+        drying_percent=table.number("drying_percent", most=100),
         approval_minutes=table.whole("approval_minutes", 30, least=1, most=1440),
         two_approvals_over=table.whole("two_approvals_over", 0, least=0) or None,
-        false_alarms_per_year=table.number("false_alarms_per_year", Decimal(1)) or Decimal(1),
+        false_alarms_per_year=table.number("false_alarms_per_year", most=1000) or Decimal(1),
     )
     table.refuse_unknown()
     return facility
 
 
-def _metrc(table: _Table, *, dev: bool, env: Mapping[str, str]) -> MetrcSettings:
-    if not table._rows:  # noqa: SLF001 - a missing table was complained about once already
+def _metrc(table: _Table | None, *, dev: bool, env: Mapping[str, str]) -> MetrcSettings:
+    if table is None:
         return MetrcSettings("", Secret("env:"), Secret("env:"))
     metrc = MetrcSettings(
         base_url=table.url("base_url", dev=dev, required=True) or "",
@@ -550,8 +603,8 @@ def _metrc(table: _Table, *, dev: bool, env: Mapping[str, str]) -> MetrcSettings
     return metrc
 
 
-def _pos(table: _Table, folder: Path) -> PosSettings:
-    if not table._rows:  # noqa: SLF001 - a missing table was complained about once already
+def _pos(table: _Table | None, folder: Path) -> PosSettings:
+    if table is None:
         return PosSettings(kind="csv", directory=folder)
     posting = Posting(table.choice("posting", [p.value for p in Posting], Posting.BATCH.value))
     pos = PosSettings(
@@ -573,14 +626,38 @@ def _directory(table: _Table, folder: Path) -> Path:
     value = table.needed("directory")
     if not value:
         return folder
-    candidates = [Path(value).expanduser(), folder / value]
-    found = next((path for path in candidates if path.is_dir()), None)
+    faults = {path: _folder_fault(path) for path in (_at_home(value), folder / value)}
+    found = next((path for path, fault in faults.items() if fault is None), None)
     if found is None:
-        table.complain("directory", f"is {value!r}, which is not a folder that can be read")
-        return folder
-    if not os.access(found, os.R_OK | os.X_OK):
-        table.complain("directory", f"is {value!r}, which may not be read by this user")
-    return found
+        # the one that exists but cannot be read is the one that was meant
+        fault = next((f for f in faults.values() if f != _NO_FOLDER), _NO_FOLDER)
+        table.complain("directory", f"is {value!r}, which {fault}; accepted: the folder of the POS's files")
+    return found or folder
+
+
+_NO_FOLDER: Final = "is not there"
+
+
+def _at_home(value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # nobody's home
+        return Path(value)
+
+
+def _folder_fault(path: Path) -> str | None:
+    """Why a folder cannot be read; only reading it tells, for rights are not all that can be in the way."""
+    try:
+        with os.scandir(path):
+            return None
+    except FileNotFoundError:
+        return _NO_FOLDER
+    except NotADirectoryError:
+        return "is not a folder"
+    except PermissionError:
+        return "may not be read by this user"
+    except (OSError, ValueError):
+        return "cannot be read"
 
 
 def _nightly_at(table: _Table, posting: Posting) -> str | None:

@@ -9,7 +9,6 @@ No error that leaves this module is chained to one of the HTTP library's, for th
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import itertools
 import logging
 import random
@@ -25,6 +24,7 @@ from typing import Generic, Self, TypeVar
 import httpcore
 import httpx
 
+from bot.addresses import is_public, refusal
 from bot.errors import (
     ConfigurationError,
     MetrcError,
@@ -169,67 +169,10 @@ class Limiter:
 
 
 def refuse_private(url: str, *, dev: bool) -> None:
-    """Raise ``ConfigurationError`` unless keys may be sent to this base URL.
-
-    It must be https on port 443 with a public host, without user name, query or fragment. With ``dev``, http, other
-    ports and private hosts are fine. What the host resolves to is looked at when a connection is made.
-    """
-    fault = _fault(url, dev=dev)
+    """Raise ``ConfigurationError`` unless keys may be sent to this base URL; the rule is that of ``bot.addresses``."""
+    fault = refusal(url, dev=dev)
     if fault:
-        raise ConfigurationError([f"The base URL {fault}"])
-
-
-def _fault(url: str, *, dev: bool) -> str | None:
-    if not url.isascii() or not url.isprintable() or any(mark in url for mark in " \\@?#"):
-        # The URL is not repeated: what stands before an "@" is a password.
-        return "may hold nothing but scheme, host and path, in plain ASCII."
-    try:
-        parts = httpx.URL(url)
-    except httpx.InvalidURL:
-        return "cannot be read."
-    if not parts.host or parts.scheme not in {"http", "https"}:
-        return f"{url} must begin with https:// and a host."
-    return None if dev else _public_fault(parts)
-
-
-def _public_fault(url: httpx.URL) -> str | None:
-    if url.scheme != "https" or url.port not in {None, 443}:
-        return f"{url} must be https on port 443 (or set COUNTLAST_DEV=1)."
-    host = url.host.rstrip(".").lower()
-    # The library shows internationalised names decoded, and one of those can look like METRC's.
-    if b"xn--" in url.raw_host.lower() or _is_private_name(host):
-        return f"{url} does not name a public host (or set COUNTLAST_DEV=1)."
-    return None
-
-
-def _is_private_name(host: str) -> bool:
-    if ":" in host or _is_numeric(host.rpartition(".")[2]):
-        return not is_public(host)
-    return "." not in host or host.endswith((".local", ".internal", ".localhost", ".lan", ".home.arpa"))
-
-
-def _is_numeric(label: str) -> bool:
-    """Resolvers take 2130706433, 0x7f.1 and 0177.0.0.1 for addresses; no public domain ends in a number."""
-    return label.isdigit() or label.startswith("0x")
-
-
-def is_public(address: str) -> bool:
-    """Whether this IP address is one of the open internet; False for what is no address."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    return ip.is_global and not ip.is_multicast and not _is_wrapped(ip)
-
-
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-
-
-def _is_wrapped(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an IPv4 address is hidden inside, which may be any; nobody's API lives there."""
-    if ip.version == 4:
-        return False
-    return ip.ipv4_mapped is not None or ip.sixtofour is not None or ip.teredo is not None or ip in _TRANSLATED
+        raise ConfigurationError([f"The base URL {fault}."])
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import errno
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bot.app import Bot, opened
-from bot.errors import QuestionError
+from bot.app import Bot, SystemClock, opened
+from bot.errors import CountlastError, QuestionError
 from bot.logs import configure
 from bot.model import Posting
-from bot.serve import SlackSide, slack_side
+from bot.serve import SlackSide, slack_side, stop_on_signals
 from bot.settings import FacilitySettings, MetrcSettings, PosSettings, Secret, Settings, SlackSettings
 from demo.metrc import MetrcStandIn
 from demo.pos import write_books
@@ -30,18 +30,16 @@ BOT_TOKEN: Final = "xoxb-demo"  # noqa: S105 - opens nothing but the stand-in
 SIGNING_SECRET: Final = "demo-signing-secret"  # noqa: S105 - the same
 CHANNEL: Final = "C0FLOOR"
 FIRST_QUESTION: Final = "package 1A4FF0100000022000001002"
-ANSWER_SECONDS: Final = 60.0
+# longer than the bot gives itself
+ANSWER_SECONDS: Final = 90.0
 # the shop goes on living while the demo runs: its POS exports as often as a real one would
 EXPORT_EVERY: Final = timedelta(minutes=10)
 # METRC is not next door
 LATENCY_SECONDS: Final = 0.05
 
 
-class _Now:
-    """The real time, as the stand-ins want to be told it."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+# whoever reads it through a pipe wants to see it at once
+tell = partial(print, flush=True)
 
 
 @dataclass(frozen=True)
@@ -56,31 +54,45 @@ class Store:
     page: str
 
 
-async def demo(*, port: int, execute: str | None) -> int:
-    """Start the store; ask ``execute`` and stop, or ask one question and stay. Returns the exit status."""
+async def demo(*, port: int, execute: str | None) -> None:
+    """Start the store; ask ``execute`` and stop, or ask one question and stay until Ctrl-C or SIGTERM."""
     if execute is not None:
-        command, text = _split(execute)
-        async with store(port=0) as running_store:
-            answered = await ask(running_store, text, command)
-            print(answered)  # noqa: T201 - this is what the command is for
-        return 0
+        await _ask_once(execute)
+        return
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await _stay(port, stop)
+
+
+async def _ask_once(line: str) -> None:
+    command, text = _split(line)
+    async with store() as running_store:
+        tell(await ask(running_store, text, command))
+
+
+async def _stay(port: int, stop: asyncio.Event) -> None:
     try:
-        async with store(port=port) as running_store:
-            await _show(running_store)
-    except OSError:
-        if port == 0:
+        async with store(port=port) as running_store, asyncio.TaskGroup() as group:
+            showing = group.create_task(_show(running_store))
+            await stop.wait()
+            showing.cancel()
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
         raise QuestionError(f"port {port} is taken; name another one with --port, or 0 for any free one") from None
-    return 0
 
 
 @asynccontextmanager
 async def store(
     *, port: int = 0, now: datetime | None = None, latency: float = LATENCY_SECONDS
 ) -> AsyncIterator[Store]:
-    """The store, all in this process, with the bot reached over signed HTTP as Slack would."""
-    world = seeded_shop(now or datetime.now(UTC))
-    metrc = MetrcStandIn(world, _Now(), latency=latency)
+    """The store, all in this process, with the bot reached over signed HTTP as Slack would.
+
+    ``now`` stops the clock of the shop, of METRC and of the bot; ``latency`` is METRC's, in seconds.
+    """
+    clock = SystemClock(now)
+    world = seeded_shop(clock.now())
+    metrc = MetrcStandIn(world, clock, latency=latency)
     slack = SlackStandIn(
         signing_secret=SIGNING_SECRET,
         bot_token=BOT_TOKEN,
@@ -89,7 +101,7 @@ async def store(
     with tempfile.TemporaryDirectory(prefix="countlast-demo-") as name:
         folder = Path(name)
         async with running(metrc.asgi) as metrc_url, slack.serving(port=port) as page:
-            settings = _settings(folder, metrc_url, f"{page}/api/")
+            settings = replace(_settings(folder, metrc_url, f"{page}/api/"), fixed_now=now)
             configure(settings)
             write_books(world, settings.facilities[0].pos.directory, world.now)
             async with opened(settings) as bot, slack_side(bot) as side, running(side.web) as bot_url:
@@ -148,8 +160,11 @@ async def ask(running_store: Store, text: str, command: str = "/reconcile", user
     before = {message.ts for message in slack.messages(CHANNEL)}
     whispered = len(slack.ephemerals(user))
     result = await slack.command(text, command=command, channel=CHANNEL, user=user)
-    async with asyncio.timeout(ANSWER_SECONDS):
-        await running_store.side.work.idle()
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await running_store.side.work.idle()
+    except TimeoutError:
+        raise CountlastError(f"The bot did not answer within {ANSWER_SECONDS:.0f} s.") from None
     parents = [m.ts for m in slack.messages(CHANNEL) if m.ts not in before and not m.is_reply]
     said = [slack.thread_as_text(CHANNEL, ts) for ts in parents]
     said += [f"(only visible to you) {slack.message_as_text(m)}" for m in slack.ephemerals(user)[whispered:]]
@@ -157,15 +172,9 @@ async def ask(running_store: Store, text: str, command: str = "/reconcile", user
 
 
 async def _show(running_store: Store) -> None:
-    """Ask one question, tell where to look, and stay until Ctrl-C."""
-    tell = partial(print, flush=True)
+    """Ask one question, and tell what else there is and where to look."""
     tell(await ask(running_store, FIRST_QUESTION))
     tell("\nThings to try (type them on the page, or with: countlast demo --exec '/reconcile package LABEL')")
     for label, hint in SHOWCASE:
         tell(f"  {label}  {hint}")
     tell(f"\nThe workspace page: {running_store.page}/  (Ctrl-C stops everything)")
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await stop.wait()

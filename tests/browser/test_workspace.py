@@ -16,7 +16,7 @@ DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 async def ask(page: Page, shop: Store, text: str) -> None:
     await page.goto(shop.page)
-    await page.get_by_placeholder(re.compile("/reconcile")).fill(f"/reconcile {text}")
+    await page.get_by_placeholder(re.compile("reconcile")).fill(f"/reconcile {text}")
     await page.get_by_role("button", name="Send").click()
 
 
