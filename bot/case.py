@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from bot.errors import ProblemKind
 from bot.model import (
     CheckName,
+    Direction,
     Evidence,
     Finding,
     Forbidden,
     Gap,
     MetrcItem,
     Outcome,
+    PackageList,
     Quote,
     Reading,
     Result,
     Share,
     Transfer,
     TransferPackage,
+    TransferredPackage,
 )
 from bot.posting import Matched, match
-from bot.units import EACH, convert, in_grams
+from bot.units import EACH, convert, in_grams, same_unit
 
 T = TypeVar("T")
 
@@ -34,12 +38,14 @@ T = TypeVar("T")
 class Case:
     """The evidence, what the earlier checks said, and the account of the difference as far as they explain it.
 
-    ``gap`` is None when a side could not be read or the units cannot be compared.
+    ``gap`` is None when a side could not be read or the units cannot be compared. ``idle``: references of events that
+    explained nothing when all the checks had been heard once, so that what is odd but harmless need not be accused.
     """
 
     evidence: Evidence
     earlier: tuple[Outcome, ...] = ()
     gap: Gap | None = None
+    idle: frozenset[str] = frozenset()
     matched: Matched = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +61,10 @@ class Case:
     def now(self) -> datetime:
         """When the question was asked."""
         return self.evidence.asked_at
+
+    def day(self, at: datetime) -> date:
+        """The shop's own calendar day."""
+        return at.astimezone(ZoneInfo(self.evidence.shop.time_zone)).date()
 
     def clock(self, at: datetime) -> str:
         """A moment on the shop's own wall clock; with the day when it is not today."""
@@ -97,9 +107,15 @@ def quote(reading: Reading[T], says: str | None = None) -> Quote:
     return Quote(reading.source, reading.asked, reading.as_of, says or "")
 
 
-def not_read(*readings: Reading[T] | None) -> tuple[Quote, ...]:
+def not_read(*readings: Reading[Any] | None) -> tuple[Quote, ...]:
     """The failed ones among some readings."""
     return tuple(quote(reading) for reading in readings if reading is not None and not reading.was_read)
+
+
+def not_searched(*readings: Reading[Any] | None) -> tuple[Quote, ...]:
+    """The same for METRC's side lists: what a state does not offer at all holds nothing that could be missed."""
+    kinds = [(r, r.problem.kind) for r in readings if r is not None and r.problem is not None]
+    return tuple(quote(reading) for reading, kind in kinds if kind is not ProblemKind.NOT_OFFERED)
 
 
 def ago(span: timedelta) -> str:
@@ -173,10 +189,22 @@ def pos_total(evidence: Evidence) -> Decimal | None:
     return sum(known, Decimal(0)) if known and len(known) == len(parts) else None
 
 
+def is_converted(evidence: Evidence) -> bool:
+    """Whether a POS row had to be turned into METRC's unit, so that rounding may be left over."""
+    return any(not same_unit(row.unit, metrc_unit(evidence)) for row in evidence.pos_rows.value or ())
+
+
+def has_residue(gap: Gap, evidence: Evidence) -> bool:
+    """Whether anything is unexplained; one part in 20,000 is the rounding of an ounce or a pound, and nothing else."""
+    if not is_converted(evidence):
+        return bool(gap.unexplained)
+    return abs(gap.unexplained) * 20_000 > max(abs(gap.pos or Decimal(0)), abs(gap.metrc or Decimal(0)))
+
+
 def metrc_side(evidence: Evidence) -> Decimal | None:
     """What METRC counts at this license: active, on hold or inactive; None for on the road, elsewhere or unknown."""
     package = evidence.package.value
-    if package is None or on_the_road(evidence) is not None:
+    if package is None or package.listing is PackageList.IN_TRANSIT or on_the_road(evidence) is not None:
         return None
     return package.quantity
 
@@ -194,7 +222,9 @@ def state_of(package: TransferPackage) -> str:
 def on_the_road(evidence: Evidence) -> tuple[Transfer, TransferPackage] | None:
     """The incoming load that still carries the label: shipped, not received; the one that departed first."""
     package = evidence.package.value
-    if package is not None and (package.received_at is not None or package.is_closed):
+    is_here = package is not None and (package.received_at is not None or package.is_closed)
+    # a package that came, left and is on its way back keeps its old receive time
+    if package is not None and is_here and package.listing is not PackageList.IN_TRANSIT:
         return None
     loads = [load for load in open_loads(evidence) if state_of(load[1]) == "shipped"]
     return min(loads, key=lambda load: (load[0].departed_at is None, load[0].id), default=None)
@@ -205,7 +235,33 @@ def open_loads(evidence: Evidence) -> tuple[tuple[Transfer, TransferPackage], ..
     return tuple(
         (transfer, package)
         for transfer in evidence.transfers.value or ()
-        if transfer.direction == "incoming" and transfer.received_at is None and not transfer.is_voided
+        if transfer.direction is Direction.INCOMING and transfer.received_at is None and not transfer.is_voided
+        for package in own(transfer, evidence.subject.value)
+    )
+
+
+def sent_away(evidence: Evidence) -> tuple[tuple[Transfer, TransferPackage], ...]:
+    """Manifests of ours, not voided, that carry the label away."""
+    return tuple(
+        (transfer, package)
+        for transfer in evidence.transfers.value or ()
+        if transfer.direction is Direction.OUTGOING and not transfer.is_voided
+        for package in own(transfer, evidence.subject.value)
+    )
+
+
+def arrived_elsewhere(evidence: Evidence) -> tuple[TransferredPackage, ...]:
+    """Rows that say another license received it."""
+    rows = evidence.transferred.value or ()
+    return tuple(row for row in rows if row.recipient_license not in {None, evidence.shop.license})
+
+
+def brought_here(evidence: Evidence) -> tuple[tuple[Transfer, TransferPackage], ...]:
+    """Manifests to this shop that carry the label, in whatever state."""
+    return tuple(
+        (transfer, package)
+        for transfer in evidence.transfers.value or ()
+        if transfer.direction is not Direction.OUTGOING
         for package in own(transfer, evidence.subject.value)
     )
 

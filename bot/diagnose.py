@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any, Final
 
-from bot.case import Case, metrc_side, pos_total
+from bot.case import Case, has_residue, metrc_side, pos_total
 from bot.checks import ORDER
 from bot.errors import ProblemKind
 from bot.gap import account
@@ -28,15 +29,20 @@ from bot.model import (
 )
 from bot.units import plain
 
+_UNDONE_BY: Final = {
+    ActionKind.RESEND: Forbidden.RESEND,
+    ActionKind.REMOVE_DUPLICATE: Forbidden.REMOVE_RECORD,
+}
+
 
 def diagnose(evidence: Evidence, diagnosis_id: str) -> Diagnosis:
     """Judge one question's evidence."""
-    outcomes = _run(evidence)
-    closed = any(outcome.closes for outcome in outcomes)
-    gap = None if closed else account(evidence, outcomes)
-    lead = root(outcomes)
-    cause = _cause(lead, gap, outcomes)
-    provisional = _is_provisional(evidence, outcomes, cause)
+    outcomes, gap = _judged(evidence)
+    lead = root(outcomes, gap)
+    action = _waits_for_twins(outcomes) or (lead.action if lead else None)
+    cause = _cause(lead, gap, evidence)
+    closes = lead is not None and gap is not None and not has_residue(gap, evidence)
+    provisional = _is_provisional(evidence, outcomes, cause, accounted=closes)
     return Diagnosis(
         id=diagnosis_id,
         facility=evidence.shop.license,
@@ -45,11 +51,13 @@ def diagnose(evidence: Evidence, diagnosis_id: str) -> Diagnosis:
         as_of=AsOf(metrc=_metrc_as_of(evidence), pos=evidence.pos_rows.as_of),
         cause=cause,
         code=lead.code if lead else None,
-        confidence=_confidence(lead, cause, gap, provisional=provisional),
+        confidence=Confidence.UNKNOWN
+        if cause is Cause.UNKNOWN
+        else _confidence(lead, gap, outcomes, provisional=provisional),
         provisional=provisional,
         headline=lead.headline if lead else _headline(cause, gap, outcomes),
-        action=lead.action if lead else _action(cause, evidence, outcomes),
-        must_not=_must_not(cause, outcomes),
+        action=action or _action(cause, evidence, outcomes),
+        must_not=_must_not(cause, action, outcomes),
         gap=gap,
         checks=outcomes,
         duplicates=tuple(dict.fromkeys(d for o in outcomes for f in o.findings for d in f.duplicates)),
@@ -57,29 +65,53 @@ def diagnose(evidence: Evidence, diagnosis_id: str) -> Diagnosis:
     )
 
 
-def root(outcomes: Sequence[Outcome]) -> Finding | None:
-    """The finding behind the others: a closed gate; else one that nothing else brings about and explains the most."""
+def root(outcomes: Sequence[Outcome], gap: Gap | None) -> Finding | None:
+    """The finding behind the others: a closed gate; else one that nothing else brings about and explains the most.
+
+    What a finding brings about counts as its own: a wrong unit explains the sales that were refused for it.
+    """
     for outcome in outcomes:
         if outcome.closes:
             return outcome.findings[0] if outcome.findings else None
     findings = [finding for outcome in outcomes for finding in outcome.findings]
-    brought = {code for finding in findings for code in finding.brings_about if code != finding.code}
-    roots = [finding for finding in findings if finding.code not in brought] or findings
+    brought = {code for finding in findings for code in finding.brings_about}
+    roots = [finding for finding in findings if finding.code not in brought]
     # max() keeps the first of equals, and the findings stand in the order of the checks
-    return max(roots, key=_weight, default=None)
+    return max(roots, key=lambda finding: _weight(finding, findings, gap), default=None)
 
 
-def _weight(finding: Finding) -> Decimal:
-    return abs(sum((share.quantity for share in finding.shares), Decimal(0)))
+def _weight(finding: Finding, findings: Sequence[Finding], gap: Gap | None) -> Decimal:
+    own = [finding, *(other for other in findings if other.code in finding.brings_about)]
+    shares = {share.refs[-1]: share.quantity for each in own for share in each.shares}
+    settled = shares if gap is None else {s.refs[-1]: s.quantity for s in gap.explained if s.refs[-1] in shares}
+    return abs(sum(settled.values(), Decimal(0)))
 
 
-def _run(evidence: Evidence) -> tuple[Outcome, ...]:
+def _judged(evidence: Evidence) -> tuple[tuple[Outcome, ...], Gap | None]:
+    """Every check's outcome and the account; heard once more when an event turned out to explain nothing."""
+    outcomes = _run(evidence)
+    idle = _idle(outcomes, account(evidence, outcomes))
+    outcomes = _run(evidence, idle) if idle else outcomes
+    closed = any(outcome.closes for outcome in outcomes)
+    return outcomes, None if closed else account(evidence, outcomes)
+
+
+def _idle(outcomes: Sequence[Outcome], gap: Gap | None) -> frozenset[str]:
+    """References of events that could explain whatever is left, when nothing was."""
+    if gap is None:
+        return frozenset()
+    used = {share.refs[-1] for share in gap.explained}
+    shares = (share for outcome in outcomes for finding in outcome.findings for share in finding.shares)
+    return frozenset(share.refs[-1] for share in shares if share.rest and share.refs[-1] not in used)
+
+
+def _run(evidence: Evidence, idle: frozenset[str] = frozenset()) -> tuple[Outcome, ...]:
     outcomes: tuple[Outcome, ...] = ()
     for name, check in ORDER:
         if any(outcome.closes for outcome in outcomes):
             outcomes = (*outcomes, _not_reached(name))
             continue
-        outcomes = (*outcomes, check(Case(evidence, outcomes, account(evidence, outcomes))))
+        outcomes = (*outcomes, check(Case(evidence, outcomes, account(evidence, outcomes), idle)))
     return outcomes
 
 
@@ -87,21 +119,23 @@ def _not_reached(name: CheckName) -> Outcome:
     return Outcome(name, Result.NOT_REACHED, "Not looked at: METRC could not be read, so this would be a guess.")
 
 
-def _cause(lead: Finding | None, gap: Gap | None, outcomes: Sequence[Outcome]) -> Cause:
+def _cause(lead: Finding | None, gap: Gap | None, evidence: Evidence) -> Cause:
     if lead is not None:
         return lead.cause
-    if gap is None or gap.unexplained or any(outcome.closes for outcome in outcomes):
-        return Cause.UNKNOWN
-    return Cause.NONE
+    return Cause.UNKNOWN if gap is None or has_residue(gap, evidence) else Cause.NONE
 
 
-def _is_provisional(evidence: Evidence, outcomes: Sequence[Outcome], cause: Cause) -> bool:
-    """Whether a reading that could change the answer failed or is stale."""
+def _is_provisional(evidence: Evidence, outcomes: Sequence[Outcome], cause: Cause, *, accounted: bool) -> bool:
+    """Whether a reading that could change the answer failed or is stale.
+
+    A receipt whose lines could not be read might be on this package; but where named records explain the difference
+    to the unit, no unit is left for it.
+    """
     if any(outcome.closes for outcome in outcomes):
         # a refused key or a wrong license is a plain answer; silence is not
         return cause in {Cause.OUTAGE, Cause.UNKNOWN}
     failed = any(not r.was_read and _matters(r) for r in _readings(evidence))
-    return failed or is_stale(evidence) or bool(evidence.unread_receipts)
+    return failed or is_stale(evidence) or (bool(evidence.unread_receipts) and not accounted)
 
 
 def is_stale(evidence: Evidence) -> bool:
@@ -110,9 +144,11 @@ def is_stale(evidence: Evidence) -> bool:
     return exported is not None and evidence.asked_at - exported > timedelta(minutes=evidence.shop.max_age_minutes)
 
 
-def _readings(evidence: Evidence) -> tuple[Reading[object], ...]:
+def _readings(evidence: Evidence) -> tuple[Reading[Any], ...]:
     e = evidence
-    return (e.package, e.receipts, e.transfers, e.transferred, e.pos_rows, e.pos_sales, e.pos_events)  # type: ignore[return-value]
+    lists: tuple[Reading[Any], ...] = (e.receipts, e.deliveries, e.transfers, e.transferred, e.adjustments)
+    searched: tuple[Reading[Any], ...] = tuple(reading for reading in (e.near, e.elsewhere) if reading is not None)
+    return (e.package, *lists, *searched, e.pos_rows, e.pos_sales, e.pos_events)
 
 
 def _matters(reading: Reading[object]) -> bool:
@@ -120,20 +156,31 @@ def _matters(reading: Reading[object]) -> bool:
     return reading.problem is not None and reading.problem.kind is not ProblemKind.NOT_OFFERED
 
 
-def _confidence(lead: Finding | None, cause: Cause, gap: Gap | None, *, provisional: bool) -> Confidence:
-    if cause is Cause.UNKNOWN:
-        return Confidence.UNKNOWN
+def _unread(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.result is Result.UNKNOWN]
+
+
+def _confidence(lead: Finding | None, gap: Gap | None, outcomes: Sequence[Outcome], *, provisional: bool) -> Confidence:
+    """Certain only while nothing stays unexplained; a count error is what stays unexplained."""
     if lead is None:
-        return Confidence.LIKELY if provisional else Confidence.CERTAIN
-    loose = provisional or (gap is not None and gap.unexplained and cause is not Cause.COUNT_ERROR)
-    return Confidence.LIKELY if loose and lead.confidence is Confidence.CERTAIN else lead.confidence
+        return Confidence.LIKELY if provisional or _unread(outcomes) else Confidence.CERTAIN
+    left = gap is not None and gap.unexplained and lead.cause is not Cause.COUNT_ERROR
+    return Confidence.LIKELY if (provisional or left) and lead.confidence is Confidence.CERTAIN else lead.confidence
 
 
-def _must_not(cause: Cause, outcomes: Sequence[Outcome]) -> tuple[Forbidden, ...]:
+def _waits_for_twins(outcomes: Sequence[Outcome]) -> Action | None:
+    """While anything of a package with twins is still on its way, waiting comes before whatever else there is to do."""
+    actions = [finding.action for outcome in outcomes for finding in outcome.findings if finding.duplicates]
+    return next((action for action in actions if action.kind is ActionKind.WAIT), None)
+
+
+def _must_not(cause: Cause, action: Action | None, outcomes: Sequence[Outcome]) -> tuple[Forbidden, ...]:
+    """What any check warns of, but for the very thing that is to be done: each warning is about its own records."""
     said = [f for o in outcomes for source in (o.must_not, *(x.must_not for x in o.findings)) for f in source]
     if not _may_count(cause, outcomes):
         said.insert(0, Forbidden.ADJUST_QUANTITY)
-    return tuple(dict.fromkeys(said))
+    to_do = _UNDONE_BY.get(action.kind) if action is not None else None
+    return tuple(dict.fromkeys(forbidden for forbidden in said if forbidden is not to_do))
 
 
 def _may_count(cause: Cause, outcomes: Sequence[Outcome]) -> bool:
@@ -143,14 +190,15 @@ def _may_count(cause: Cause, outcomes: Sequence[Outcome]) -> bool:
 
 
 def _headline(cause: Cause, gap: Gap | None, outcomes: Sequence[Outcome]) -> str:
-    if cause is Cause.NONE:
-        counted = gap is not None and (gap.pos is not None or gap.metrc is not None)
-        if not counted:
-            return "Neither system counts this label here, and nothing about it is open."
-        amount = plain((gap.metrc if gap.metrc is not None else gap.pos) or Decimal(0)) if gap else "0"
-        return f"Nothing is wrong: POS and METRC agree on {amount} {gap.unit if gap else ''}.".replace(" .", ".")
-    unread = [outcome for outcome in outcomes if outcome.result is Result.UNKNOWN]
-    return unread[0].summary if unread else "It cannot be told what is wrong."
+    unread = _unread(outcomes)
+    if cause is not Cause.NONE or gap is None:
+        # the earliest check that could not tell is what keeps the later ones from telling
+        return unread[0].summary
+    if gap.pos is None and gap.metrc is None:
+        return "Neither system counts this label here, and nothing about it is open."
+    agreed = f"POS and METRC agree on {plain(gap.metrc or Decimal(0))} {gap.unit}"
+    names = " and ".join(outcome.name.value for outcome in unread)
+    return f"{agreed}, but {names} could not be fully checked." if unread else f"Nothing is wrong: {agreed}."
 
 
 def _action(cause: Cause, evidence: Evidence, outcomes: Sequence[Outcome]) -> Action:
@@ -160,7 +208,7 @@ def _action(cause: Cause, evidence: Evidence, outcomes: Sequence[Outcome]) -> Ac
     if gate is not None:
         again = evidence.asked_at + timedelta(minutes=5)
         return Action(ActionKind.RETRY_LATER, "Ask again in a few minutes; nothing was changed.", again)
-    unread = [outcome.name.value for outcome in outcomes if outcome.result is Result.UNKNOWN]
+    unread = [outcome.name.value for outcome in _unread(outcomes)]
     ours, theirs = pos_total(evidence), metrc_side(evidence)
     known = f" (POS {plain(ours) if ours is not None else '?'}, METRC {plain(theirs) if theirs is not None else '?'})"
     return Action(
@@ -170,7 +218,5 @@ def _action(cause: Cause, evidence: Evidence, outcomes: Sequence[Outcome]) -> Ac
 
 
 def _metrc_as_of(evidence: Evidence) -> datetime | None:
-    times = [
-        r.as_of for r in (evidence.package, evidence.receipts, evidence.access.facilities) if r.as_of and r.was_read
-    ]
-    return times[0] if times else None
+    readings: tuple[Reading[Any], ...] = (evidence.package, evidence.receipts, evidence.access.facilities)
+    return next((reading.as_of for reading in readings if reading.was_read and reading.as_of), None)

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Final, TypeVar
 
 from bot.errors import DeadlineReached, Problem, ProblemKind, SourceError
-from bot.labels import edits
+from bot.labels import as_digits, edits, is_well_formed
 from bot.mirror import freshen, read_delivery_lines, read_receipt_lines, read_transfer_packages
 from bot.model import (
     LABEL_LENGTH,
@@ -352,11 +352,14 @@ class _Gathering:
         lists.elsewhere = Reading("metrc", f"GET /packages/v2/{self.label} at other licenses", self.now, found, problem)
 
     async def _near(self, known: Known, lists: Lists) -> None:
-        """A label with O for 0 or a slipped digit: first the obvious reading, then the shop's own living packages."""
-        if not known.rows:
+        """A label with O for 0 or a slipped digit: first the obvious reading, then the shop's own living packages.
+
+        A label of the right shape that neither side knows has neighbours by nature: labels are numbered in rows.
+        """
+        if not known.rows and is_well_formed(self.label):
             return
         asked = "labels at most two characters away"
-        guess = self.label.translate(str.maketrans("OIL", "011"))
+        guess = as_digits(self.label)
         seen: list[MetrcPackage] = []
         if guess != self.label and len(guess) == LABEL_LENGTH:
             reading = await self._read("metrc", f"GET /packages/v2/{guess}", lambda: self.desk.metrc.package(guess))

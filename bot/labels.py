@@ -1,10 +1,24 @@
-"""How far two labels are apart. Pure; a label is any text here, its shape is judged elsewhere."""
+"""Labels as they should be, as they are mistyped, and how far two of them are apart. Pure; any text may be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bot.model import LABEL_LENGTH
+
 MOST_EDITS = 2
+
+_LOOKALIKES = str.maketrans("OIL", "011")
+
+
+def is_well_formed(label: str) -> bool:
+    """Whether METRC could have issued it: 24 letters and digits, none of them a letter that is typed for a digit."""
+    return len(label) == LABEL_LENGTH and label.isalnum() and as_digits(label) == label
+
+
+def as_digits(label: str) -> str:
+    """The label with O, I and L read as the digits they are mistaken for."""
+    return label.translate(_LOOKALIKES)
 
 
 def edits(a: str, b: str, most: int = MOST_EDITS) -> int | None:

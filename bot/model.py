@@ -470,6 +470,10 @@ class SubjectKind(StrEnum):
     """What a question can be about."""
 
     PACKAGE = "package"
+    RECEIPT = "receipt"
+    MANIFEST = "manifest"
+    PRODUCT = "product"
+    FACILITY = "facility"
 
 
 @dataclass(frozen=True, slots=True)
@@ -718,6 +722,8 @@ class Diagnosis:
     checks: tuple[Outcome, ...]
     duplicates: tuple[Duplicate, ...] = ()
     related: tuple[str, ...] = ()
+    packages: tuple[Diagnosis, ...] = ()
+    """For a receipt, manifest or product: one diagnosis for each package it touches."""
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
@@ -800,6 +806,10 @@ class Evidence:
     ``pos_rows``, ``pos_sales``, ``pos_events``: the POS's books cut down to this label; ``pos_other_lines``: the
     other lines of the same sales; ``pos_sales_since`` and ``pos_events_since``: from when on those books are complete;
     ``pos_sales_until``: the newest sale in the whole book, up to which it is complete.
+
+    For a receipt, manifest or product everything is cut down to that record instead of to a label, and ``package`` is
+    not asked. ``packages``: the evidence of each label it touches, each whole in itself; ``left_out``: labels that were
+    not looked at; ``alike``: names or numbers nearly the same, when nothing bears the very one that was asked about.
     """
 
     shop: Shop
@@ -828,3 +838,22 @@ class Evidence:
     delays: PostingDelays | None = None
     shelf: Decimal | None = None
     requests: int = field(default=0, compare=False)
+    packages: tuple[Evidence, ...] = ()
+    left_out: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One answer as the ledger keeps it. ``kept`` None: this version cannot read it, and ``problem`` says why.
+
+    ``subject``: kind and value in one text; ``code``: as it was answered, None for ``none`` and ``unknown``.
+    """
+
+    id: str
+    facility: str
+    subject: str
+    asked_at: datetime
+    code: str | None
+    kept: tuple[Diagnosis, Evidence] | None = None
+    problem: str | None = None

@@ -14,6 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from bot.errors import ProblemKind
 from bot.hours import next_nightly
 from bot.model import (
     Evidence,
@@ -25,6 +26,7 @@ from bot.model import (
     Shop,
     Submission,
 )
+from bot.units import same_unit
 
 # Under this age an unposted sale is normal everywhere; see also the learned delays below.
 NORMAL: Final = timedelta(minutes=15)
@@ -43,6 +45,7 @@ class Fate(StrEnum):
     """What became of a POS sale."""
 
     POSTED = "posted"
+    POSTED_OTHERWISE = "posted_otherwise"
     ON_ITS_WAY = "on_its_way"
     REFUSED = "refused"
     NEVER_POSTED = "never_posted"
@@ -56,7 +59,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PosSale:
-    """A POS sale as far as it touches one label. ``quantity`` is what it took off, in ``unit``."""
+    """A POS sale as far as it touches one label. ``quantity`` is what it took off, in ``unit``; a return puts back.
+
+    ``is_void``: nothing of it is left, because it was voided or all of it came back. ``touched_at``: when the till
+    changed it last, as far as the POS tells.
+    """
 
     sale_id: str
     sold_at: datetime
@@ -67,6 +74,7 @@ class PosSale:
     receipt_ids: tuple[str, ...]
     message: str | None
     where: str
+    touched_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +116,16 @@ def match(evidence: Evidence) -> Matched:
 
 
 def sales_of(lines: Iterable[PosSaleLine]) -> tuple[PosSale, ...]:
-    """Fold lines into sales, oldest first; a sale is void when all its lines are."""
+    """Fold lines into sales, oldest first. A return counts with the sale it takes back, when that is known.
+
+    METRC has no receipt for a return: there the receipt of the sale is edited or voided.
+    """
+    lines = tuple(lines)
+    sold = {line.sale_id for line in lines if not line.is_return}
     grouped: dict[str, list[PosSaleLine]] = defaultdict(list)
     for line in lines:
-        grouped[line.sale_id].append(line)
+        back = line.original_sale_id if line.is_return and line.original_sale_id in sold else None
+        grouped[back or line.sale_id].append(line)
     return tuple(sorted((_fold(own) for own in grouped.values()), key=lambda sale: (sale.sold_at, sale.sale_id)))
 
 
@@ -131,28 +145,36 @@ def may_arrive_until(sold_at: datetime, shop: Shop, delays: PostingDelays | None
     return sold_at + limit
 
 
-def expected_by(sale: PostedSale, now: datetime) -> datetime:
+def expected_by(sale: PostedSale, shop: Shop, now: datetime) -> datetime:
     """When it is worth looking again: the normal delay while that lies ahead, else the very limit."""
-    normal = sale.sale.sold_at + NORMAL
+    normal = sale.sale.touched_at + NORMAL
     limit = sale.until or normal
-    return normal if now < normal < limit else limit
+    at_once = shop.posting is not Posting.NIGHTLY
+    return normal if at_once and now < normal < limit else limit
 
 
 def _fold(lines: list[PosSaleLine]) -> PosSale:
+    first = min(lines, key=lambda line: (line.is_return, line.sold_at, line.line_id))
     living = [line for line in lines if not line.is_void]
+    left = sum((line.takes for line in living), Decimal(0))
     counted = living or lines
-    quantity = sum((line.takes if living else abs(line.quantity) for line in counted), Decimal(0))
     return PosSale(
-        sale_id=lines[0].sale_id,
-        sold_at=min(line.sold_at for line in lines),
-        quantity=quantity,
+        sale_id=first.sale_id,
+        sold_at=first.sold_at,
+        quantity=left or sum((line.quantity for line in counted if not line.is_return), Decimal(0)),
         unit=next((line.unit for line in counted if line.unit), None),
-        is_void=not living,
+        is_void=not left,
         submission=_worst(line.submission for line in counted),
         receipt_ids=tuple(dict.fromkeys(line.receipt_id for line in lines if line.receipt_id)),
         message=next((line.message for line in counted if line.message), None),
-        where=lines[0].where,
+        where=first.where,
+        touched_at=max(_touched(line) for line in lines),
     )
+
+
+def _touched(line: PosSaleLine) -> datetime:
+    """A void is reported when it is made; a sale's own report says nothing about the till."""
+    return max(line.sold_at, line.reported_at) if line.is_void and line.reported_at else line.sold_at
 
 
 def _worst(states: Iterable[Submission]) -> Submission:
@@ -207,10 +229,13 @@ def _delivered(deliveries: Iterable[MetrcDelivery], label: str) -> list[tuple[da
 def _judge(
     sale: PosSale, receipts: tuple[MetrcReceipt, ...], delivered: list[tuple[datetime, Decimal]], evidence: Evidence
 ) -> PostedSale:
-    until = may_arrive_until(sale.sold_at, evidence.shop, evidence.delays)
+    until = may_arrive_until(sale.touched_at, evidence.shop, evidence.delays)
     living = tuple(r for r in receipts if r.is_live)
     if sale.is_void:
         return PostedSale(sale, _fate_of_void(living, until, evidence), living, until)
+    if living and not _fits(sale, living, evidence):
+        young = evidence.asked_at < until
+        return PostedSale(sale, Fate.VOID_ON_ITS_WAY if young else Fate.POSTED_OTHERWISE, living, until)
     if living or _was_delivered(sale, delivered):
         return PostedSale(sale, Fate.POSTED, living)
     return PostedSale(sale, _fate_of_unposted(sale, receipts, until, evidence), receipts, until)
@@ -229,18 +254,27 @@ def _fate_of_unposted(sale: PosSale, receipts: tuple[MetrcReceipt, ...], until: 
         return Fate.REFUSED
     if evidence.asked_at < until:
         return Fate.ON_ITS_WAY
-    if not _receipts_cover(sale.sold_at, evidence) and sale.submission is not Submission.PENDING:
+    if not receipts_cover(sale.sold_at, evidence):
         return Fate.NOT_TOLD
-    if sale.submission is Submission.REPORTED:
+    if sale.submission is Submission.REPORTED or sale.quantity < 0:
         return Fate.REPORTED_BUT_ABSENT
     return Fate.NEVER_POSTED
 
 
-def _receipts_cover(moment: datetime, evidence: Evidence) -> bool:
-    """Whether every receipt for a sale of that moment was read: it cannot have changed before it was rung up."""
-    window = evidence.receipts_window
-    complete = evidence.receipts.was_read and not evidence.unread_receipts
+def receipts_cover(moment: datetime, evidence: Evidence) -> bool:
+    """Whether all that METRC could have of a sale of that moment was read, receipts and deliveries."""
+    window, delivered = evidence.receipts_window, evidence.deliveries
+    none_here = delivered.problem is not None and delivered.problem.kind is ProblemKind.NOT_OFFERED
+    complete = evidence.receipts.was_read and not evidence.unread_receipts and (delivered.was_read or none_here)
     return complete and window is not None and window.start <= moment
+
+
+def _fits(sale: PosSale, receipts: tuple[MetrcReceipt, ...], evidence: Evidence) -> bool:
+    """Whether the one receipt takes what the sale took. Several receipts are twins or parts, and judged as such."""
+    package = evidence.package.value
+    if len(receipts) != 1 or package is None or not same_unit(sale.unit or package.unit, package.unit):
+        return True
+    return quantity_on(receipts[0], evidence.subject.value) == sale.quantity
 
 
 def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]]) -> bool:

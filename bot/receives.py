@@ -20,7 +20,10 @@ CORRECTIONS = frozenset({"adjust", "adjustment", "reconcile", "reconciliation", 
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """One receive, told by an event of the audit log or by a stock row. ``id`` is how a person finds it in the POS."""
+    """One receive, told by an event of the audit log or by a stock row. ``id`` is how a person finds it in the POS.
+
+    ``id`` is empty for a stock row without a receive time and manifest: nobody can point at it.
+    """
 
     id: str
     at: datetime | None
@@ -30,6 +33,11 @@ class Receive:
     actor: str | None
     where: str
     row: PosPackage | None = None
+
+    @property
+    def name(self) -> str:
+        """Its id, else the file and line it was read from."""
+        return self.id or self.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,12 @@ class TwinReceive:
     quantity: Decimal
     why_keep: str
     sure: bool
+
+    @property
+    def can_be_told_apart(self) -> bool:
+        """Whether each of them has a name that a person finds in the POS."""
+        ids = [receive.id for receive in (self.keep, *self.remove)]
+        return all(ids) and len(set(ids)) == len(ids)
 
 
 def find_twin_receives(evidence: Evidence) -> TwinReceive | None:
@@ -58,9 +72,7 @@ def find_twin_receives(evidence: Evidence) -> TwinReceive | None:
 def _judge(group: list[Receive], evidence: Evidence) -> TwinReceive | None:
     quantity = in_metrc_units(group[0].quantity, group[0].unit, evidence)
     came = _metrc_received(evidence)
-    if quantity is None or quantity <= 0 or (came is not None and came >= quantity * len(group)):
-        return None
-    if came is None and not _rows_repeat(evidence):
+    if quantity is None or quantity <= 0 or came is None or came >= quantity * len(group):
         return None
     keep, why = _to_keep(group, evidence)
     rest = tuple(sorted((r for r in group if r is not keep), key=_age))
@@ -70,13 +82,14 @@ def _judge(group: list[Receive], evidence: Evidence) -> TwinReceive | None:
 def _to_keep(group: list[Receive], evidence: Evidence) -> tuple[Receive, str]:
     """The accepted manifest first, then the row that sold, then the older one."""
     accepted = _accepted_manifest(evidence)
-    for receive in sorted(group, key=_age):
-        if accepted and _bare(receive.manifest) == _bare(accepted):
-            return receive, f"it came on manifest {accepted}, the one METRC goes by"
+    on_it = [r for r in group if accepted and _bare(r.manifest) == _bare(accepted)]
+    if 0 < len(on_it) < len(group):
+        return min(on_it, key=_age), f"it came on manifest {accepted}, the one METRC goes by"
     sold = [r for r in group if r.row is not None and r.row.quantity < r.quantity]
-    if sold:
-        return sold[0], "it has sales on it"
-    return min(group, key=_age), "it is the older one"
+    if 0 < len(sold) < len(group):
+        return min(sold, key=_age), "it has sales on it"
+    dated = [r for r in group if r.at is not None]
+    return min(dated or group, key=_age), "it is the older one"
 
 
 def _accepted_manifest(evidence: Evidence) -> str | None:
@@ -153,13 +166,6 @@ def _from_rows(evidence: Evidence) -> list[Receive]:
         )
         for row in rows
     ]
-
-
-def _rows_repeat(evidence: Evidence) -> bool:
-    """Whether the stock list itself shows the load twice: rows equal in product, unit and quantity."""
-    rows = evidence.pos_rows.value or ()
-    seen = {(row.product_id or row.product_name, row.unit, row.quantity) for row in rows}
-    return len(rows) > 1 and len(seen) == 1
 
 
 def _equal(one: Receive, other: Receive) -> bool:

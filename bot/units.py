@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 EACH: Final = "Each"
+# what was converted is rounded to this, so that the shares of an account add up to the last digit
+FINEST: Final = Decimal("0.000001")
 
 GRAMS: Final = {
     "grams": Decimal(1),
@@ -38,7 +40,7 @@ def convert(quantity: Decimal, unit: str, wanted: str, *, grams_each: Decimal | 
     for scale in (GRAMS, MILLILITERS):
         have, want = scale.get(unit.strip().casefold()), scale.get(wanted.strip().casefold())
         if have is not None and want is not None:
-            return quantity * have / want
+            return _rounded(quantity * have / want)
     return _through_weight(quantity, unit, wanted, grams_each)
 
 
@@ -68,7 +70,11 @@ def _through_weight(quantity: Decimal, unit: str, wanted: str, grams_each: Decim
         return None
     have, want = GRAMS.get(unit.strip().casefold()), GRAMS.get(wanted.strip().casefold())
     if same_unit(unit, EACH) and want is not None:
-        return quantity * grams_each / want
+        return _rounded(quantity * grams_each / want)
     if same_unit(wanted, EACH) and have is not None:
-        return quantity * have / grams_each
+        return _rounded(quantity * have / grams_each)
     return None
+
+
+def _rounded(quantity: Decimal) -> Decimal:
+    return quantity.quantize(FINEST, ROUND_HALF_EVEN)

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from bot.errors import QuestionError
-from bot.model import Diagnosis, Forbidden, Gap, Outcome, Result
+from bot.model import LABEL_LENGTH, Diagnosis, Forbidden, Gap, Outcome, Result
 from bot.units import plain, signed
 
 LONGEST: Final = 64
@@ -33,12 +33,17 @@ def readable_label(text: str) -> str:
     shown = text.strip()[:40]
     label = text.translate(_INVISIBLE).strip(_WRAPPING).upper()
     joined = re.sub(r"[\s\u00a0\-\u2010-\u2015_.]", "", label)
-    if not joined.isascii() or not re.fullmatch(rf"[A-Z0-9]{{{SHORTEST},{LONGEST}}}", joined):
+    if not re.fullmatch(rf"[A-Z0-9]{{{SHORTEST},{LONGEST}}}", joined) or not _may_be_tag(joined):
         raise QuestionError(
             f"{shown!r} cannot be a label; accepted: the 24 letters and digits of a METRC tag, "
             "for example 1A4FF0100000022000001002"
         )
     return joined
+
+
+def _may_be_tag(joined: str) -> bool:
+    """Tags hold digits, so a plain word is none, and several words in a row are a sentence."""
+    return len(joined) == LABEL_LENGTH or any(c.isdigit() for c in joined)
 
 
 def as_text(diagnosis: Diagnosis) -> str:

@@ -130,6 +130,7 @@ def _settings(folder: Path, metrc_url: str, slack_api: str) -> Settings:
         pos=PosSettings("csv", folder / "pos", Posting.BATCH),
         channel=CHANNEL,
         approvers=("U0DANA", "U0LEE"),
+        act=True,
     )
     return Settings(
         (facility,),

@@ -29,7 +29,7 @@ async def _thread(opened: Browser, shop: Store, size: dict[str, int], name: str)
     page = await opened.new_page(viewport=size, device_scale_factor=1.5)
     await page.goto(shop.page)
     await page.get_by_text(re.compile(r"\d repl")).first.click()
-    await page.get_by_role("button", name=re.compile("Remove")).first.wait_for()
+    await page.get_by_text("Remove duplicate…").first.wait_for()
     # the evidence is a message of its own; the picture shows the answer
     await page.get_by_text("Done in").first.scroll_into_view_if_needed()
     await page.screenshot(path=FOLDER / name)

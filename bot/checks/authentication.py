@@ -39,9 +39,9 @@ def check(case: Case) -> Outcome:
     gate = _silent(access) or _dead_key(access) or _license(case) or _rights(case)
     if gate is not None:
         return gate
-    refused = _refused_posts(case)
-    if refused is not None:
-        return found(NAME, [refused], *_facts(case))
+    findings = [finding for finding in (_refused_posts(case), _ended(case)) if finding is not None]
+    if findings:
+        return found(NAME, findings, *_facts(case))
     failed = [probe for probe in access.probes if not probe.reading.was_read]
     if failed:
         names = " and ".join(probe.family for probe in failed)
@@ -140,12 +140,10 @@ def _license(case: Case) -> Outcome | None:
     if facilities is None or any(probe.reading.was_read for probe in access.probes):
         return None
     wanted = case.evidence.shop.license
-    listed = next((f for f in facilities if f.license == wanted), None)
-    if listed is None:
+    if all(facility.license != wanted for facility in facilities):
         return _closing(_not_on_key(case, facilities), access)
-    if listed.license_ends_on is not None and listed.license_ends_on < case.now.date():
-        return _closing(_lapsed(case, listed), access)
-    return None
+    ended = _ended(case)
+    return _closing(ended, access) if ended is not None else None
 
 
 def _not_on_key(case: Case, facilities: tuple[Facility, ...]) -> Finding:
@@ -177,11 +175,24 @@ def _not_on_key(case: Case, facilities: tuple[Facility, ...]) -> Finding:
     )
 
 
+def _ended(case: Case) -> Finding | None:
+    """METRC lists the license with an end that has passed, whether it still answers for it or not."""
+    shop, listed = case.evidence.shop, case.evidence.access.facilities.value or ()
+    own = next((facility for facility in listed if facility.license == shop.license), None)
+    if own is None or own.license_ends_on is None or own.license_ends_on >= case.day(case.now):
+        return None
+    return _lapsed(case, own)
+
+
 def _lapsed(case: Case, facility: Facility) -> Finding:
+    answers = any(probe.reading.was_read for probe in case.evidence.access.probes)
+    rest = (
+        "; METRC still lets it be read, but may refuse its sales" if answers else ", and METRC no longer answers for it"
+    )
     return Finding(
         code="wrong_license.lapsed",
         cause=Cause.WRONG_LICENSE,
-        headline=f"License {facility.license} ended on {facility.license_ends_on} and METRC no longer answers for it.",
+        headline=f"License {facility.license} ended on {facility.license_ends_on}{rest}.",
         action=Action(ActionKind.FIX_LICENSE, "Ask the owner about the license; the new one may have another number."),
         evidence=(quote(case.evidence.access.facilities, f"license ends on {facility.license_ends_on}"),),
     )

@@ -9,18 +9,22 @@ quantity because a package is elsewhere or held.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from bot.case import (
     Case,
+    arrived_elsewhere,
+    brought_here,
     clear,
     found,
     metrc_side,
     not_read,
+    not_searched,
     on_the_road,
-    own,
     pos_total,
     quote,
+    sent_away,
     share,
     state_of,
     unknown,
@@ -31,26 +35,29 @@ from bot.model import (
     Cause,
     CheckName,
     Confidence,
-    Direction,
     Evidence,
     Finding,
     Forbidden,
     MetrcPackage,
     Outcome,
+    PackageList,
     Quote,
     Transfer,
     TransferPackage,
 )
 from bot.posting import Fate
-from bot.refusals import Blame, could_be
+from bot.refusals import Blame, blame, could_be
 from bot.units import plain
 
 NAME = CheckName.CUSTODY
+
+TURNED_AWAY: Final = frozenset({"rejected", "returned"})
 
 FAILED_POSTS: Final = ("failed_post.refused", "failed_post.never-posted")
 MAY_BE_SOLD: Final = frozenset(
     {"testpassed", "retestpassed", "notrequired", "processvalidated", "remediated", "decontaminated", "randdcompleted"}
 )
+ON_HOLD: Final = {"recall": "on_hold.recall", "investigation": "on_hold.investigation", "hold": "on_hold.hold"}
 FAILED_TESTS: Final = frozenset({"testfailed", "retestfailed"})
 
 
@@ -60,13 +67,31 @@ def check(case: Case) -> Outcome:
     if findings:
         return found(NAME, findings)
     e = case.evidence
-    missing = not_read(e.package)
-    # a living package at this license needs no manifest to say where it is
-    if e.package.value is None:
-        missing = (*missing, *not_read(e.transfers), *not_read(e.transferred))
+    missing = (*not_read(e.package), *_unread_search(e))
     if missing:
         return unknown(NAME, "Where the package is could not be read.", *missing)
-    return clear(NAME, _where(e), quote(e.package, _where(e)))
+    return _lost(e) or clear(NAME, _where(e), quote(e.package, _where(e)))
+
+
+def _lost(e: Evidence) -> Outcome | None:
+    """METRC's own records do not fit together: nothing may be concluded from that."""
+    package = e.package.value
+    if package is not None and package.listing is PackageList.IN_TRANSIT:
+        return unknown(NAME, "METRC lists it as in transit, on no open manifest of this license.", quote(e.package))
+    accepted = next(iter(brought_here(e)), None) if package is None else None
+    if accepted is None or (accepted[0].is_voided and not e.pos_rows.value):
+        return None
+    said = f"METRC has it on manifest {accepted[0].manifest}, but in none of its packages."
+    return unknown(NAME, said, _manifest(e, *accepted))
+
+
+def _unread_search(e: Evidence) -> tuple[Quote, ...]:
+    """A package that was received here needs no manifest to say where it is; any other may be on one."""
+    package = e.package.value
+    if package is None:
+        return not_searched(e.transfers, e.transferred, e.elsewhere)
+    settled = package.listing is not PackageList.IN_TRANSIT and (package.received_at is not None or package.is_closed)
+    return () if settled else not_searched(e.transfers)
 
 
 def _where(e: Evidence) -> str:
@@ -81,9 +106,9 @@ def _where(e: Evidence) -> str:
 
 def _road(case: Case) -> list[Finding]:
     load = on_the_road(case.evidence)
-    if load is None:
-        return _refused_load(case)
-    return [_incoming(case, *load)]
+    if load is not None:
+        return [_incoming(case, *load)]
+    return _refused_load(case) or _voided_load(case)
 
 
 def _incoming(case: Case, transfer: Transfer, package: TransferPackage) -> Finding:
@@ -124,12 +149,10 @@ def _refused_load(case: Case) -> list[Finding]:
     e = case.evidence
     if e.package.value is not None:
         return []
-    refused = [
-        (t, p) for t in e.transfers.value or () for p in own(t, case.label) if state_of(p) in {"rejected", "returned"}
-    ]
+    refused = [(t, p) for t, p in brought_here(e) if state_of(p) in TURNED_AWAY]
     if not refused:
         return []
-    transfer, package = refused[-1]
+    transfer, package = max(refused, key=lambda load: load[0].id)
     code = "in_transit.rejected"
     held = pos_total(e)
     todo = (
@@ -152,13 +175,36 @@ def _refused_load(case: Case) -> list[Finding]:
     ]
 
 
+def _voided_load(case: Case) -> list[Finding]:
+    """The only manifest that brought it was voided: the POS holds goods that METRC never sent."""
+    e = case.evidence
+    loads = brought_here(e)
+    if e.package.value is not None or not loads or not all(t.is_voided for t, _ in loads) or not e.pos_rows.value:
+        return []
+    transfer, package = loads[-1]
+    code = "in_transit.manifest-voided"
+    return [
+        Finding(
+            code=code,
+            cause=Cause.IN_TRANSIT,
+            headline=f"The POS received it on manifest {transfer.manifest}, which was voided in METRC.",
+            action=Action(
+                ActionKind.CONTACT_COMPLIANCE,
+                "Set the goods aside and call compliance and the shipper: goods without a manifest may not be sold.",
+            ),
+            evidence=(_manifest(e, transfer, package),),
+            shares=share(code, pos_total(e), f"metrc manifest {transfer.manifest}", rest=True),
+            brings_about=FAILED_POSTS,
+        )
+    ]
+
+
 def _left(case: Case) -> list[Finding]:
     """It left this license on a manifest of ours, or another license holds it now."""
     e = case.evidence
-    if metrc_side(e) or on_the_road(e) is not None:
+    if metrc_side(e) is not None or on_the_road(e) is not None:
         return []
-    out = [(t, p) for t in e.transfers.value or () if t.direction is Direction.OUTGOING for p in own(t, case.label)]
-    gone = [row for row in e.transferred.value or () if row.recipient_license not in {None, e.shop.license}]
+    out, gone = sent_away(e), arrived_elsewhere(e)
     there = (e.elsewhere.value if e.elsewhere else None) or ()
     code = "in_transit.outgoing"
     if gone:
@@ -199,7 +245,7 @@ def _gone(case: Case, code: str, manifest: str | None, to: str, seen: Quote) -> 
 
 def _manifest(e: Evidence, transfer: Transfer, package: TransferPackage) -> Quote:
     path = f"GET /transfers/v2/deliveries/{transfer.delivery_id}/packages"
-    received = "received" if transfer.received_at else "not received"
+    received = "voided" if transfer.is_voided else "received" if transfer.received_at else "not received"
     return Quote("metrc", path, e.transfers.as_of, f"manifest {transfer.manifest}: {package.state}, {received}")
 
 
@@ -214,7 +260,7 @@ def _holds(case: Case) -> list[Finding]:
     texts = [s.sale.message for s in case.matched.having(Fate.REFUSED)]
     return [
         Finding(
-            code=f"on_hold.{kind}",
+            code=ON_HOLD[kind],
             cause=Cause.ON_HOLD,
             headline=f"METRC has this package on {'a recall' if kind == 'recall' else 'administrative hold' if kind == 'hold' else 'investigation'}.",
             action=Action(
@@ -223,9 +269,17 @@ def _holds(case: Case) -> list[Finding]:
             ),
             evidence=(quote(case.evidence.package, f"on {kind}, location {package.location or 'not given'}"),),
             must_not=(Forbidden.RESEND,),
-            brings_about=("failed_post.refused",) if could_be(Blame.HOLD, texts) else (),
+            brings_about=FAILED_POSTS if could_be(Blame.HOLD, texts) and _hold_came_first(case, package) else (),
         )
     ]
+
+
+def _hold_came_first(case: Case, package: MetrcPackage) -> bool:
+    """METRC tells no date of the hold; it cannot be younger than the package's last change. A text needs no date."""
+    failed = case.matched.having(Fate.REFUSED, Fate.NEVER_POSTED)
+    told = any(blame(s.sale.message) is Blame.HOLD for s in failed)
+    since = package.last_modified
+    return told or since is None or any(s.sale.sold_at >= since for s in failed)
 
 
 def _closed(case: Case) -> list[Finding]:
@@ -235,7 +289,7 @@ def _closed(case: Case) -> list[Finding]:
         return []
     discontinued = package.archived_on is not None and not package.is_finished and package.finished_on is None
     reason, day = ("discontinued", package.archived_on) if discontinued else ("finished", package.finished_on)
-    code = f"finished.{reason}"
+    code = "finished.discontinued" if discontinued else "finished.finished"
     held = pos_total(e)
     left = f"; the POS still has {plain(held)}" if held else ""
     on = f" on {day}" if day else ""
@@ -252,7 +306,9 @@ def _closed(case: Case) -> list[Finding]:
                     f"{reason}{on}, quantity {plain(package.quantity)}" if package.quantity is not None else reason,
                 ),
             ),
-            shares=share(code, held, f"metrc package {package.id}", rest=True),
+            shares=share(
+                code, (held or Decimal(0)) - (package.quantity or Decimal(0)), f"metrc package {package.id}", rest=True
+            ),
             must_not=(Forbidden.RESEND,) if refused else (),
             brings_about=FAILED_POSTS if could_be(Blame.ABSENT, refused) else (),
         )
@@ -261,13 +317,13 @@ def _closed(case: Case) -> list[Finding]:
 
 def _after_closing(case: Case, package: MetrcPackage, *, discontinued: bool) -> Action:
     held, shelf = pos_total(case.evidence), case.evidence.shelf
-    if not held:
-        return Action(ActionKind.NONE, "Nothing to do: neither system counts anything of it.")
-    if shelf is not None and shelf == 0:
-        return Action(ActionKind.FIX_POS_RECORD, "The shelf is empty: close the row in the POS.")
     if shelf:
         back = "call compliance" if discontinued else "unfinish it in METRC, then correct the side that is wrong"
         return Action(ActionKind.CONTACT_COMPLIANCE, f"{plain(shelf)} are on the shelf: {back}.")
+    if not held:
+        return Action(ActionKind.NONE, "Nothing to do: neither system counts anything of it.")
+    if shelf is not None:
+        return Action(ActionKind.FIX_POS_RECORD, "The shelf is empty: close the row in the POS.")
     back = "call compliance" if discontinued else "unfinish it in METRC first"
     unit = package.unit or ""
     return Action(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from bot.case import Case, clear, found, metrc_item, metrc_unit, not_read, quote, unknown
+from bot.case import Case, clear, found, metrc_item, metrc_unit, not_read, not_searched, quote, unknown
 from bot.model import Action, ActionKind, Cause, CheckName, Confidence, Finding, MetrcItem, Outcome, PosPackage, Quote
 from bot.units import EACH, in_grams, plain, same_unit
 
@@ -34,7 +34,10 @@ def check(case: Case) -> Outcome:
     e = case.evidence
     item, rows = metrc_item(e), e.pos_rows.value or ()
     weighed = [row for row in rows if row.unit_weight_g]
-    missing = (*not_read(e.package), *not_read(e.pos_rows))
+    missing = not_read(e.package, e.pos_rows)
+    if e.package.value is None and rows:
+        # the item may stand on a manifest alone
+        missing = (*missing, *not_searched(e.transfers))
     if missing and not (item and weighed):
         return unknown(NAME, "One side's unit weight could not be read.", *missing)
     if item is None or not rows:
@@ -54,7 +57,7 @@ def _weights(case: Case, item: MetrcItem, weighed: list[PosPackage]) -> Outcome:
     if not theirs or not weighed:
         who = "METRC" if not theirs else "The POS"
         return unknown(NAME, f"{who} gives no unit weight for this item, so the definitions cannot be compared.")
-    row = next((r for r in weighed if _ratio(r, theirs) is not None), None)
+    row = next(iter(_odd(weighed, theirs)), None)
     named = Quote(
         "pos", weighed[0].where, weighed[0].as_of, f"unit weight {plain(weighed[0].unit_weight_g or Decimal(0))} g"
     )
@@ -62,6 +65,13 @@ def _weights(case: Case, item: MetrcItem, weighed: list[PosPackage]) -> Outcome:
     if row is None:
         return clear(NAME, f"Both sides say {plain(theirs)} g a piece.", said, named)
     return found(NAME, [_differs(row, theirs, said)])
+
+
+def _odd(weighed: list[PosPackage], theirs: Decimal) -> list[PosPackage]:
+    """Rows that weigh something else. Beside a product that fits, another product made of the package is none."""
+    odd = [row for row in weighed if not _same(row, theirs)]
+    fitting = {row.product_id or row.product_name for row in weighed if _same(row, theirs)}
+    return [row for row in odd if not fitting or (row.product_id or row.product_name) in fitting]
 
 
 def _differs(row: PosPackage, theirs: Decimal, said: Quote) -> Finding:
@@ -93,10 +103,8 @@ def _why(ours: Decimal, theirs: Decimal) -> tuple[str, str]:
     return "unit-weight", "the two definitions differ"
 
 
-def _ratio(row: PosPackage, theirs: Decimal) -> Decimal | None:
-    """The POS's weight over METRC's; None when they are the same."""
-    ratio = (row.unit_weight_g or Decimal(0)) / theirs
-    return None if _close(ratio, Decimal(1)) else ratio
+def _same(row: PosPackage, theirs: Decimal) -> bool:
+    return _close((row.unit_weight_g or Decimal(0)) / theirs, Decimal(1))
 
 
 def _close(one: Decimal, other: Decimal) -> bool:

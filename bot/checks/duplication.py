@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bot.case import Case, ago, clear, found, not_read, own, quote, share, state_of, unknown
+from bot.case import Case, ago, clear, found, not_read, not_searched, own, quote, share, state_of, unknown
 from bot.model import (
     Action,
     ActionKind,
+    Adjustment,
     Cause,
     CheckName,
     Confidence,
@@ -33,7 +34,7 @@ from bot.model import (
 from bot.posting import Fate, expected_by, quantity_on
 from bot.receives import Receive, TwinReceive, find_twin_receives
 from bot.twins import HowTwinned, Twins, TwinSearch, find_twins
-from bot.units import plain
+from bot.units import plain, signed
 
 NAME = CheckName.DUPLICATION
 SAME_LOAD = timedelta(hours=2)
@@ -43,14 +44,18 @@ def check(case: Case) -> Outcome:
     """Look for what exists twice, on either side."""
     search = _search(case)
     received = find_twin_receives(case.evidence)
-    findings = [_receipts(case, twins) for twins in search.twins]
+    findings = [
+        _receipts(case, how, of_kind) for how in HowTwinned if (of_kind := [t for t in search.twins if t.how is how])
+    ]
     findings += [_receive(case, received)] if received else []
     findings += _manifests(case)
+    findings += _adjustments(case)
     warnings = (Forbidden.REMOVE_RECORD,) if search.lookalikes and not search.twins else ()
     if findings:
         return found(NAME, findings, must_not=warnings)
     e = case.evidence
-    missing = (*not_read(e.receipts), *not_read(e.pos_rows))
+    missing = not_read(e.receipts, e.pos_rows, e.pos_sales, e.pos_events, e.package)
+    missing = (*missing, *not_searched(e.transfers, e.adjustments))
     if missing or e.unread_receipts:
         return unknown(NAME, "Not everything that could exist twice could be read.", *missing, must_not=warnings)
     return clear(NAME, _nothing_twice(case, search), *_read(case), must_not=_and_rows(case, warnings))
@@ -83,37 +88,55 @@ def _and_rows(case: Case, warnings: tuple[Forbidden, ...]) -> tuple[Forbidden, .
 # --- receipts ---------------------------------------------------------------------------------------------------------
 
 
-def _receipts(case: Case, twins: Twins) -> Finding:
-    code = f"duplication.{twins.how}"
+def _receipts(case: Case, how: HowTwinned, groups: list[Twins]) -> Finding:
+    """All sales that came to be twice in one way; each keeps one receipt and loses the rest."""
+    code = f"duplication.{how}"
     wait = _still_on_its_way(case)
-    ids = ", ".join(str(r.id) for r in twins.remove)
-    duplicate = Duplicate(
-        system="metrc",
-        kind=DuplicateKind.SALES_RECEIPT,
-        keep=str(twins.keep.id),
-        remove=tuple(str(r.id) for r in twins.remove),
-        removable=wait is None,
-        why=f"Keep {twins.keep.id}: {twins.why_keep}.",
+    removed = [(twins, receipt) for twins in groups for receipt in twins.remove]
+    more = (
+        f" And so {'was 1 more sale' if len(groups) == 2 else f'were {len(groups) - 1} more sales'}."
+        if groups[1:]
+        else ""
     )
     return Finding(
         code=code,
         cause=Cause.DUPLICATION,
-        headline=_headline(twins),
-        action=_wait(case, wait, ids)
-        or Action(
-            ActionKind.REMOVE_DUPLICATE,
-            f"Void METRC receipt {ids}; keep {twins.keep.id} ({twins.why_keep}). The POS stays as it is.",
-        ),
-        evidence=tuple(_quoted(case, r) for r in (twins.keep, *twins.remove)),
+        headline=_headline(groups[0]) + more,
+        action=_wait(case, wait, _ids(r for _, r in removed))
+        or Action(ActionKind.REMOVE_DUPLICATE, _void(case, groups)),
+        evidence=tuple(_quoted(case, r) for twins in groups for r in (twins.keep, *twins.remove)),
         shares=tuple(
-            s
-            for r in twins.remove
-            for s in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", rest=not twins.sure)
+            entry
+            for twins, r in removed
+            for entry in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", rest=not twins.sure)
         ),
-        duplicates=(duplicate,),
+        duplicates=tuple(_duplicate(case, twins, wait) for twins in groups),
         must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
-        confidence=Confidence.CERTAIN if twins.sure else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if all(twins.sure for twins in groups) else Confidence.LIKELY,
     )
+
+
+def _duplicate(case: Case, twins: Twins, wait: datetime | None) -> Duplicate:
+    """Without the POS's sales nobody can tell whether one is still on its way, so nothing is removable then."""
+    return Duplicate(
+        system="metrc",
+        kind=DuplicateKind.SALES_RECEIPT,
+        keep=str(twins.keep.id),
+        remove=tuple(str(r.id) for r in twins.remove),
+        removable=wait is None and case.evidence.pos_sales.was_read,
+        why=f"Keep {twins.keep.id}: {twins.why_keep}.",
+    )
+
+
+def _void(case: Case, groups: list[Twins]) -> str:
+    first = "" if case.evidence.pos_sales.was_read else "Get the POS's sales read first. Then: "
+    each = "; ".join(f"{_ids(twins.remove)}, keep {twins.keep.id} ({twins.why_keep})" for twins in groups[:5])
+    rest = f"; and {len(groups) - 5} more as listed" if len(groups) > 5 else ""
+    return f"{first}Void METRC receipt {each}{rest}. The POS stays as it is."
+
+
+def _ids(receipts: Iterable[MetrcReceipt]) -> str:
+    return ", ".join(str(receipt.id) for receipt in receipts)
 
 
 def _headline(twins: Twins) -> str:
@@ -138,9 +161,11 @@ def _quoted(case: Case, receipt: MetrcReceipt) -> Quote:
 def _still_on_its_way(case: Case) -> datetime | None:
     """Until when a sale, void or receive of this package may still arrive; a removal has to wait for it."""
     young = case.matched.having(Fate.ON_ITS_WAY, Fate.VOID_ON_ITS_WAY)
-    times = [expected_by(s, case.now) for s in young]
-    interval = timedelta(minutes=case.evidence.shop.import_minutes)
+    shop, package = case.evidence.shop, case.evidence.package.value
+    times = [expected_by(s, shop, case.now) for s in young]
+    interval = timedelta(minutes=shop.import_minutes)
     receives = [e.at for e in case.evidence.pos_events.value or () if e.kind == "receive"]
+    receives += [package.received_at] if package is not None and package.received_at is not None else []
     times += [at + interval for at in receives if case.now - interval < at <= case.now]
     return max(times, default=None)
 
@@ -160,7 +185,7 @@ def _wait(case: Case, until: datetime | None, ids: str) -> Action | None:
 
 def _receive(case: Case, twin: TwinReceive) -> Finding:
     code = "duplication.receive-twice"
-    ids = ", ".join(r.id for r in twin.remove)
+    ids = ", ".join(r.name for r in twin.remove)
     wait = _still_on_its_way(case)
     duplicate = Duplicate(
         system="pos",
@@ -168,7 +193,7 @@ def _receive(case: Case, twin: TwinReceive) -> Finding:
         keep=twin.keep.id,
         remove=tuple(r.id for r in twin.remove),
         removable=False,
-        why=f"Keep {twin.keep.id}: {twin.why_keep}.",
+        why=f"Keep {twin.keep.name}: {twin.why_keep}.",
     )
     return Finding(
         code=code,
@@ -177,13 +202,13 @@ def _receive(case: Case, twin: TwinReceive) -> Finding:
         action=_wait(case, wait, f"receive {ids}")
         or Action(
             ActionKind.REMOVE_DUPLICATE,
-            f"In the POS, reconcile the stock of receive {ids} to zero with “do not tell METRC”; keep {twin.keep.id}.",
+            f"In the POS, reconcile the stock of receive {ids} to zero with “do not tell METRC”; keep {twin.keep.name}.",
         ),
         evidence=tuple(_receive_quote(case, r) for r in (twin.keep, *twin.remove)),
         shares=tuple(
-            s for r in twin.remove for s in share(code, twin.quantity, f"pos receive {r.id}", rest=not twin.sure)
+            s for r in twin.remove for s in share(code, twin.quantity, f"pos receive {r.name}", rest=not twin.sure)
         ),
-        duplicates=(duplicate,),
+        duplicates=(duplicate,) if twin.can_be_told_apart else (),
         must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
         confidence=Confidence.CERTAIN if twin.sure else Confidence.LIKELY,
     )
@@ -242,6 +267,7 @@ def _load(transfer: Transfer) -> frozenset[str]:
 def _manifest(case: Case, group: list[Transfer]) -> Finding:
     keep = min(group, key=lambda t: (t.received_at is None, t.departed_at is None, t.id))
     remove = [t for t in group if t is not keep]
+    wait = _still_on_its_way(case)
     external = "external" in (keep.shipment_type or "").casefold()
     names = ", ".join(t.manifest for t in remove)
     why = "it was received" if keep.received_at else "its truck has left" if keep.departed_at else "it is the older one"
@@ -250,7 +276,7 @@ def _manifest(case: Case, group: list[Transfer]) -> Finding:
         kind=DuplicateKind.EXTERNAL_TRANSFER if external else DuplicateKind.TRANSFER,
         keep=str(keep.id),
         remove=tuple(str(t.id) for t in remove),
-        removable=external and all(t.received_at is None for t in remove) and _still_on_its_way(case) is None,
+        removable=external and all(t.received_at is None for t in remove) and wait is None,
         why=f"Keep manifest {keep.manifest}: {why}.",
     )
     how = "void it here" if external else "ask the shipper to void it, or reject it on arrival"
@@ -258,10 +284,12 @@ def _manifest(case: Case, group: list[Transfer]) -> Finding:
         code="duplication.manifest-twice",
         cause=Cause.DUPLICATION,
         headline=f"One load is on two manifests: {keep.manifest} and {names}.",
-        action=Action(ActionKind.REMOVE_DUPLICATE, f"Keep manifest {keep.manifest} ({why}). For {names}: {how}."),
+        action=_wait(case, wait, f"manifest {names}")
+        or Action(ActionKind.REMOVE_DUPLICATE, f"Keep manifest {keep.manifest} ({why}). For {names}: {how}."),
         evidence=tuple(_manifest_quote(case, t) for t in group),
         duplicates=(duplicate,),
         related=tuple(sorted(_load(keep) - {case.label})),
+        must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
         brings_about=("duplication.receive-twice",) if keep.received_at else (),
         confidence=Confidence.LIKELY,
     )
@@ -271,6 +299,61 @@ def _manifest_quote(case: Case, transfer: Transfer) -> Quote:
     made = case.clock(transfer.created_at) if transfer.created_at else "an unknown time"
     says = f"manifest {transfer.manifest}, invoice {transfer.invoice}, made {made}, {len(transfer.packages or ())} packages"
     return Quote("metrc", "GET /transfers/v2/incoming", case.evidence.transfers.as_of, says)
+
+
+# --- adjustments ------------------------------------------------------------------------------------------------------
+
+
+def _adjustments(case: Case) -> list[Finding]:
+    """Equal corrections of one day, of which the POS made fewer. METRC gives them no id, so they are told by content."""
+    groups: dict[tuple[object, ...], list[Adjustment]] = {}
+    for entry in case.evidence.adjustments.value or ():
+        groups.setdefault((entry.quantity, entry.unit, entry.reason, entry.on), []).append(entry)
+    return [
+        _adjusted(case, group, made) for group in groups.values() if 0 < (made := _made(case, group[0])) < len(group)
+    ]
+
+
+def _made(case: Case, entry: Adjustment) -> int:
+    """How many such corrections the POS's log has, by the shop's day."""
+    events = [e for e in case.evidence.pos_events.value or () if e.kind.startswith("adjust")]
+    return sum(1 for e in events if e.change == entry.quantity and entry.on in {None, case.day(e.at)})
+
+
+def _adjusted(case: Case, group: list[Adjustment], made: int) -> Finding:
+    code = "duplication.adjustment-twice"
+    entry, extra = group[0], len(group) - made
+    name = f"{entry.on} {signed(entry.quantity)} {entry.reason or 'no reason'}"
+    removed = tuple(f"{name} #{number}" for number in range(made + 1, len(group) + 1))
+    duplicate = Duplicate(
+        system="metrc",
+        kind=DuplicateKind.ADJUSTMENT,
+        keep=f"{name} #1",
+        remove=removed,
+        removable=False,
+        why=f"The POS made this correction {_times(made)}.",
+    )
+    return Finding(
+        code=code,
+        cause=Cause.DUPLICATION,
+        headline=f"METRC has the correction of {entry.on} ({signed(entry.quantity)}) {_times(len(group))}, the POS {_times(made)}.",
+        action=Action(
+            ActionKind.REMOVE_DUPLICATE,
+            f"METRC cannot take a correction back: have a manager enter the opposite of the {extra} too many, with the "
+            "reason that it was entered twice.",
+        ),
+        evidence=(
+            quote(case.evidence.adjustments, f"{len(group)} × {name}"),
+            quote(case.evidence.pos_events, f"{made} ×"),
+        ),
+        shares=tuple(s for one in removed for s in share(code, -entry.quantity, f"metrc adjustment {one}", rest=True)),
+        duplicates=(duplicate,),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _read(case: Case) -> tuple[Quote, ...]:

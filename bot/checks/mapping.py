@@ -11,21 +11,28 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 from bot.case import (
     Case,
+    arrived_elsewhere,
+    brought_here,
     clear,
     found,
+    has_residue,
     metrc_item,
     metrc_side,
     metrc_unit,
     not_read,
+    not_searched,
     on_the_road,
     pos_total,
     quote,
+    sent_away,
     share,
     unknown,
 )
+from bot.labels import is_well_formed, nearest
 from bot.model import (
     LABEL_LENGTH,
     Action,
@@ -46,7 +53,7 @@ from bot.model import (
 from bot.posting import Fate, PostedSale, quantity_on
 from bot.refusals import Blame, could_be
 from bot.twins import find_twins
-from bot.units import plain, same_unit
+from bot.units import EACH, plain, same_unit
 
 NAME = CheckName.MAPPING
 
@@ -56,9 +63,12 @@ def check(case: Case) -> Outcome:
     findings = [*_labels(case), *_units(case), *_items(case), *_stray_receipts(case)]
     if findings:
         return found(NAME, findings)
-    missing = (*not_read(case.evidence.package), *not_read(case.evidence.pos_rows))
+    e = case.evidence
+    missing = not_read(e.package, e.pos_rows, e.pos_sales)
+    if e.package.value is None:
+        missing = (*missing, *not_searched(e.transfers, e.transferred, e.near, e.elsewhere))
     if missing:
-        return unknown(NAME, "One side could not be read, so the two cannot be compared.", *missing)
+        return unknown(NAME, "Not all could be read, so the two sides cannot be compared.", *missing)
     return _compared(case)
 
 
@@ -86,24 +96,79 @@ def _labels(case: Case) -> list[Finding]:
         return []
     if e.package.value is None and e.pos_rows.value:
         return _pos_only(case, e.pos_rows.value)
-    if e.package.value is not None and not e.package.value.is_closed and not e.pos_rows.value:
-        return _metrc_only(case)
-    return []
+    if e.package.value is not None:
+        return _metrc_only(case) if not e.package.value.is_closed and not e.pos_rows.value else []
+    return _asked_wrongly(case) or (_nowhere(case) if e.shelf else [])
+
+
+def _asked_wrongly(case: Case) -> list[Finding]:
+    """Nobody has the label, and it cannot be METRC's: it was mistyped in the question, or on the goods."""
+    e = case.evidence
+    if is_well_formed(case.label) or _is_elsewhere(e) or not _searched(e):
+        return []
+    sighted = [s.label for s in (e.near.value if e.near else None) or ()] + [row.label for row in e.pos_near]
+    near = nearest(case.label, sighted)
+    meant = [label for count, label in near if count == near[0][0]][:5]
+    names = " or ".join(meant)
+    return [
+        Finding(
+            code="mapping.label-mistyped",
+            cause=Cause.MAPPING,
+            headline=f"Neither system has {case.label}: {_odd(case.label)}."
+            + (f" Is it {names}?" if len(meant) == 1 else " Some labels are nearly the same." if meant else ""),
+            action=Action(
+                ActionKind.FIX_POS_RECORD,
+                "Read the label off the package again, and ask again"
+                + (f" about {names}." if meant else ".")
+                + " Change nothing in either system meanwhile.",
+            ),
+            evidence=(
+                quote(e.package, "METRC knows no such label at this license"),
+                quote(e.pos_rows, "no row with this label"),
+                *([quote(e.near, f"nearly the same: {', '.join(meant)}")] if e.near and meant else ()),
+            ),
+            related=tuple(meant),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _nowhere(case: Case) -> list[Finding]:
+    """Goods on the shelf under a label that neither system knows."""
+    e = case.evidence
+    if _is_elsewhere(e) or not _searched(e):
+        return []
+    said = quote(e.package, "METRC knows no such label at this license")
+    counted = Quote("shelf", "counted by a person", case.now, f"{plain(e.shelf or Decimal(0))} on the shelf")
+    return [
+        Finding(
+            code="mapping.label-nowhere",
+            cause=Cause.MAPPING,
+            headline=f"{plain(e.shelf or Decimal(0))} are on the shelf under a label that neither system knows.",
+            action=Action(
+                ActionKind.CONTACT_COMPLIANCE,
+                "Read the label off the package again. If it is right, set the goods aside and call compliance: "
+                "goods without a manifest may not be sold.",
+            ),
+            evidence=(said, quote(e.pos_rows, "no row with this label"), counted),
+            confidence=Confidence.LIKELY,
+        )
+    ]
 
 
 def _pos_only(case: Case, rows: tuple[PosPackage, ...]) -> list[Finding]:
     """The POS holds the label and METRC knows nothing of it."""
     e = case.evidence
-    if _custody_knows(e) or (e.elsewhere is not None and e.elsewhere.value):
+    if _is_elsewhere(e):
         return []
     twin = _true_label(e, rows[0])
-    typed = re.search(r"[OIL]", case.label) is not None or len(case.label) != LABEL_LENGTH
+    typed = not is_well_formed(case.label)
     said = quote(e.package, "METRC knows no such label at this license")
     held = Quote(
         "pos", rows[0].where, rows[0].as_of, f"{plain(rows[0].quantity)} {rows[0].unit} of “{rows[0].product_name}”"
     )
     if twin is None and not typed:
-        return [_unknown_label(case, said, held)]
+        return [_unknown_label(case, said, held)] if _searched(e) else []
     return [_typed_label(case, twin, said, held)]
 
 
@@ -168,7 +233,7 @@ def _metrc_only(case: Case) -> list[Finding]:
     if _just_received(case) or e.pos_events.value or e.pos_sales.value:
         return []
     said = quote(e.package, f"{plain(package.quantity)} {package.unit}, received {package.received_at}")
-    typed = [row for row in e.pos_near if re.search(r"[OIL]", row.label)]
+    typed = [row for row in e.pos_near if not is_well_formed(row.label)]
     if typed:
         return [_mistyped_in_pos(case, typed[0], said)]
     code = "mapping.not-in-pos"
@@ -215,10 +280,15 @@ def _just_received(case: Case) -> bool:
     return case.now - package.received_at < timedelta(minutes=2 * case.evidence.shop.import_minutes)
 
 
-def _custody_knows(e: Evidence) -> bool:
-    """Whether some manifest carries the label: then custody tells where it went."""
-    gone = any(row.recipient_license != e.shop.license for row in e.transferred.value or ())
-    return gone or bool(e.transfers.value)
+def _is_elsewhere(e: Evidence) -> bool:
+    """Whether METRC knows the label on a manifest or at another license: then custody tells where it is."""
+    seen = e.elsewhere.value if e.elsewhere is not None else None
+    return bool(sent_away(e) or arrived_elsewhere(e) or brought_here(e) or seen)
+
+
+def _searched(e: Evidence) -> bool:
+    """Whether the label was looked for everywhere it could be."""
+    return not not_searched(e.transfers, e.transferred, e.near, e.elsewhere)
 
 
 def _odd(label: str) -> str:
@@ -240,11 +310,18 @@ def _units(case: Case) -> list[Finding]:
     refused = [s for s in case.matched.having(Fate.REFUSED) if s.sale.unit and not same_unit(s.sale.unit, package.unit)]
     texts = [s.sale.message for s in refused]
     rows = [row for row in e.pos_rows.value or () if not same_unit(row.unit, package.unit)]
-    odd_rows = rows if pos_total(e) is None else []
+    # another unit is no fault by itself while it can be converted and the counts agree
+    odd_rows = rows if pos_total(e) is None or _of_other_kind(case, rows, package.unit) else []
     if not odd_rows and not (refused and could_be(Blame.UNIT, texts)):
         return []
     unit = refused[0].sale.unit if refused else odd_rows[0].unit
     return [_wrong_unit(case, package.unit, unit or "another unit", refused, odd_rows)]
+
+
+def _of_other_kind(case: Case, rows: list[PosPackage], unit: str) -> bool:
+    """Whether the POS weighs what METRC counts, or the reverse, and the two do not agree."""
+    differs = case.gap is not None and has_residue(case.gap, case.evidence)
+    return differs and any(same_unit(row.unit, EACH) != same_unit(unit, EACH) for row in rows)
 
 
 def _wrong_unit(case: Case, wanted: str, used: str, refused: list[PostedSale], rows: list[PosPackage]) -> Finding:
@@ -254,17 +331,20 @@ def _wrong_unit(case: Case, wanted: str, used: str, refused: list[PostedSale], r
     ]
     stock = [Quote("pos", row.where, row.as_of, f"stock in {row.unit}") for row in rows[:1]]
     told = bool(refused) and any(s.sale.message for s in refused)
+    held = e.package.value is not None and e.package.value.is_held
+    once = " once the hold is lifted" if held else ""
+    again = f" Then resend the refused sales{once}, with their true times." if refused else " The count stays."
     return Finding(
         code="mapping.unit",
         cause=Cause.MAPPING,
         headline=f"The POS sells this package in {used}; METRC takes {wanted} for it.",
         action=Action(
             ActionKind.FIX_MAPPING,
-            f"Set the POS product's unit to {wanted}. Then resend the refused sales with their true times.",
+            f"Set the POS product's unit to {wanted}.{again}",
         ),
         evidence=(quote(e.package, f"unit of measure: {wanted}"), *sales, *stock),
         brings_about=("failed_post.refused",),
-        confidence=Confidence.CERTAIN if told or rows else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if told or pos_total(e) is None else Confidence.LIKELY,
     )
 
 
@@ -346,7 +426,10 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def _stray_receipts(case: Case) -> list[Finding]:
-    """Receipts on this label that the POS has no sale for, while it should."""
+    """Receipts on this label that the POS has no sale for, while it should; only where the difference needs them.
+
+    Both sides may well agree on a sale that the POS's files lost.
+    """
     e = case.evidence
     since, until = e.pos_sales_since, e.pos_sales_until
     if not e.pos_sales.was_read or since is None or until is None:
@@ -355,9 +438,15 @@ def _stray_receipts(case: Case) -> list[Finding]:
         r.id for t in find_twins(e.receipts.value or (), case.matched.all_sales, case.label).twins for r in t.remove
     }
     strays = [
-        r for r in case.matched.orphans if r.id not in doubled and r.sold_at is not None and since <= r.sold_at <= until
+        r
+        for r in case.matched.orphans
+        if r.id not in doubled and _ref(r) not in case.idle and r.sold_at is not None and since <= r.sold_at <= until
     ]
     return [_stray(case, strays)] if strays else []
+
+
+def _ref(receipt: MetrcReceipt) -> str:
+    return f"metrc receipt {receipt.id}"
 
 
 def _stray(case: Case, strays: list[MetrcReceipt]) -> Finding:
@@ -378,9 +467,7 @@ def _stray(case: Case, strays: list[MetrcReceipt]) -> Finding:
             Quote("metrc", f"GET /sales/v2/receipts/{r.id}", e.receipts.as_of, f"sold {r.sold_at}, by {r.recorded_by}")
             for r in strays[:5]
         ),
-        shares=tuple(
-            s for r in strays for s in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", rest=True)
-        ),
+        shares=tuple(s for r in strays for s in share(code, quantity_on(r, case.label), _ref(r), rest=True)),
         must_not=(Forbidden.REMOVE_RECORD,),
         related=tuple(dict.fromkeys(line.label for line in other)),
         confidence=Confidence.POSSIBLE,

@@ -12,8 +12,22 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
-from bot.case import Case, ago, clear, found, in_metrc_units, metrc_side, not_read, pos_total, quote, share, unknown
+from bot.case import (
+    Case,
+    ago,
+    clear,
+    found,
+    in_metrc_units,
+    metrc_side,
+    not_read,
+    pos_total,
+    pos_unit,
+    quote,
+    share,
+    unknown,
+)
 from bot.model import (
     Action,
     ActionKind,
@@ -28,10 +42,14 @@ from bot.model import (
     Quote,
     Share,
 )
-from bot.posting import NORMAL, Fate, PostedSale, expected_by, quantity_on
+from bot.posting import NORMAL, Fate, PostedSale, expected_by, quantity_on, receipts_cover
 from bot.refusals import Blame, blames
+from bot.units import plain
 
 NAME = CheckName.TIMING
+
+# the POS took these off and METRC certainly did not
+UNPOSTED: Final = (Fate.REFUSED, Fate.NEVER_POSTED, Fate.ON_ITS_WAY, Fate.RECEIPT_VOIDED)
 
 
 def check(case: Case) -> Outcome:
@@ -41,6 +59,7 @@ def check(case: Case) -> Outcome:
         *_never_posted(case),
         *_receipts_voided(case),
         *_voids_not_posted(case),
+        *_posted_otherwise(case),
         *_on_their_way(case),
         *_voids_on_their_way(case),
         *_just_received(case),
@@ -48,8 +67,9 @@ def check(case: Case) -> Outcome:
     ]
     if findings:
         return found(NAME, findings, *_late_but_there(case))
-    missing = (*not_read(case.evidence.receipts), *not_read(case.evidence.pos_sales))
-    untold = case.matched.having(Fate.NOT_TOLD)
+    e = case.evidence
+    missing = not_read(e.receipts, e.pos_sales, e.package, e.pos_rows)
+    untold = (*case.matched.having(Fate.NOT_TOLD), *_reported_in_vain(case))
     if missing or untold:
         return unknown(NAME, _what_is_missing(case, untold), *missing)
     return clear(NAME, "Every POS sale of this package has its receipt in METRC.", *_read(case), *_late_but_there(case))
@@ -65,34 +85,49 @@ def _refused(case: Case) -> list[Finding]:
         return []
     code = "failed_post.refused"
     texts = [s.sale.message for s in refused if s.sale.message]
-    why = f": “{texts[0]}”" if texts else ""
+    why = f": “{texts[0]}”" if texts else "."
+    action = _after_refusal(case, refused)
     return [
         Finding(
             code=code,
             cause=Cause.FAILED_POST,
-            headline=f"METRC refused {_name(refused)}{why} It will not arrive by itself.",
-            action=Action(
-                ActionKind.RESEND,
-                f"Mend what the message says, then resend {_names(refused)} with the original sale time.",
-            ),
+            headline=f"METRC refused {_name(refused)}{why} {_upper(_it(refused))} will not arrive by {_self(refused)}.",
+            action=action,
             evidence=_quoted(case, refused),
             shares=_taken(code, case, refused),
-            must_not=(Forbidden.RESEND,) if _would_be_refused_again(case, texts) else (),
+            must_not=() if action.kind is ActionKind.RESEND else (Forbidden.RESEND,),
         )
     ]
 
 
-def _would_be_refused_again(case: Case, texts: list[str]) -> bool:
-    """While the cause stands, a resend only fails once more."""
+def _after_refusal(case: Case, refused: tuple[PostedSale, ...]) -> Action:
+    """While the cause stands a resend only fails once more; where METRC could not be read it might be taken twice."""
+    names = _names(refused)
+    if any(not receipts_cover(s.sale.sold_at, case.evidence) for s in refused):
+        return Action(
+            ActionKind.RETRY_LATER,
+            f"METRC may have taken {names} after all. Get its receipts read, and ask again before anything is resent.",
+        )
+    told = any(s.sale.message for s in refused)
+    mend = "Mend what the message says" if told else "Find in the POS why it was refused, and mend that"
+    return Action(_mended_by(case, refused), f"{mend}, then resend {names} with the original sale time.")
+
+
+def _mended_by(case: Case, refused: tuple[PostedSale, ...]) -> ActionKind:
+    said = blames(s.sale.message for s in refused)
     package = case.evidence.package.value
     held = package is not None and (package.is_held or package.is_closed)
-    return held or bool(blames(texts) & {Blame.UNIT, Blame.HOLD, Blame.LAB, Blame.ACCESS, Blame.ITEM})
+    if Blame.ACCESS in said:
+        return ActionKind.FIX_PERMISSION
+    if said & {Blame.UNIT, Blame.ITEM}:
+        return ActionKind.FIX_MAPPING
+    return ActionKind.CONTACT_COMPLIANCE if held or said & {Blame.HOLD, Blame.LAB} else ActionKind.RESEND
 
 
 def _never_posted(case: Case) -> list[Finding]:
     """Sales without a receipt, older than the POS's own retry limit."""
     lost = case.matched.having(Fate.NEVER_POSTED)
-    absent = case.matched.having(Fate.REPORTED_BUT_ABSENT)
+    absent = _missed(case)
     if not lost and not absent:
         return []
     code = "failed_post.never-posted"
@@ -101,7 +136,7 @@ def _never_posted(case: Case) -> list[Finding]:
         Finding(
             code=code,
             cause=Cause.FAILED_POST,
-            headline=f"METRC never took {_name(sales)}, rung up {ago(case.now - sales[0].sale.sold_at)} ago. It will not arrive by itself.",
+            headline=f"METRC never took {_name(sales)}, rung up {ago(case.now - sales[0].sale.sold_at)} ago. {_upper(_it(sales))} will not arrive by {_self(sales)}.",
             action=Action(
                 ActionKind.RESEND,
                 f"Find why it failed in the POS, then resend {_names(sales)} with the original sale time.",
@@ -111,6 +146,22 @@ def _never_posted(case: Case) -> list[Finding]:
             confidence=Confidence.LIKELY if absent else Confidence.CERTAIN,
         )
     ]
+
+
+def _missed(case: Case) -> tuple[PostedSale, ...]:
+    """What the POS calls reported, or a return: only the difference tells whether METRC lacks it."""
+    absent = case.matched.having(Fate.REPORTED_BUT_ABSENT)
+    if case.gap is None:
+        return absent
+    definite = _taken("", case, case.matched.having(*UNPOSTED))
+    left = case.gap.unexplained - sum((entry.quantity for entry in definite), Decimal(0))
+    return tuple(s for s in absent if left * s.sale.quantity < 0)
+
+
+def _reported_in_vain(case: Case) -> tuple[PostedSale, ...]:
+    """Reported by the POS, without a receipt in METRC, and yet the counts leave no room for it."""
+    missed = _missed(case)
+    return tuple(s for s in case.matched.having(Fate.REPORTED_BUT_ABSENT) if s not in missed)
 
 
 def _receipts_voided(case: Case) -> list[Finding]:
@@ -161,6 +212,37 @@ def _voids_not_posted(case: Case) -> list[Finding]:
     ]
 
 
+def _posted_otherwise(case: Case) -> list[Finding]:
+    """The sale is in METRC with another quantity: a part came back, or a line was changed, and METRC was not told."""
+    other = case.matched.having(Fate.POSTED_OTHERWISE)
+    if not other:
+        return []
+    code = "failed_post.quantity-differs"
+    sale, receipt = other[0].sale, other[0].receipts[0]
+    taken = plain(quantity_on(receipt, case.label))
+    return [
+        Finding(
+            code=code,
+            cause=Cause.FAILED_POST,
+            headline=f"Sale {sale.sale_id} took {plain(sale.quantity)} in the POS, but its METRC receipt {receipt.id} takes {taken}.",
+            action=Action(
+                ActionKind.RESEND,
+                f"Send the change of {_names(other)} again from the POS, or correct the receipt in METRC's sales screen.",
+            ),
+            evidence=(
+                *_quoted(case, other),
+                *(
+                    _receipt_quote(case, r, f"takes {plain(quantity_on(r, case.label))}")
+                    for s in other
+                    for r in s.receipts
+                ),
+            ),
+            shares=_given_back(code, case, other),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
 # --- on its way -------------------------------------------------------------------------------------------------------
 
 
@@ -171,7 +253,7 @@ def _on_their_way(case: Case) -> list[Finding]:
         return []
     nightly = case.evidence.shop.posting is Posting.NIGHTLY
     code = "timing.nightly-post" if nightly else "timing.sale-on-its-way"
-    when = max(expected_by(sale, case.now) for sale in young)
+    when = max(expected_by(sale, case.evidence.shop, case.now) for sale in young)
     age = ago(case.now - young[-1].sale.sold_at)
     how = "this POS posts at night" if nightly else f"rung up {age} ago"
     return [
@@ -192,7 +274,7 @@ def _voids_on_their_way(case: Case) -> list[Finding]:
     if not young:
         return []
     code = "timing.void-on-its-way"
-    when = max(expected_by(sale, case.now) for sale in young)
+    when = max(expected_by(sale, case.evidence.shop, case.now) for sale in young)
     return [
         Finding(
             code=code,
@@ -282,6 +364,14 @@ def _are(sales: tuple[PostedSale, ...]) -> str:
     return "is" if len(sales) == 1 else "are"
 
 
+def _it(sales: tuple[PostedSale, ...]) -> str:
+    return "it" if len(sales) == 1 else "they"
+
+
+def _self(sales: tuple[PostedSale, ...]) -> str:
+    return "itself" if len(sales) == 1 else "themselves"
+
+
 def _its(sales: tuple[PostedSale, ...]) -> str:
     return "its" if len(sales) == 1 else "their"
 
@@ -313,7 +403,7 @@ def _taken(code: str, case: Case, sales: tuple[PostedSale, ...], *, rest: bool =
     """The POS took these off and METRC did not. What was sold after the stock list was made is not in it."""
     exported = case.evidence.pos_rows.as_of
     in_stock_list = [s for s in sales if exported is None or s.sale.sold_at <= exported]
-    return _shares(code, case, in_stock_list, Decimal(-1), rest=rest)
+    return _shares(code, case, in_stock_list, rest=rest)
 
 
 def _given_back(code: str, case: Case, sales: tuple[PostedSale, ...]) -> tuple[Share, ...]:
@@ -322,17 +412,39 @@ def _given_back(code: str, case: Case, sales: tuple[PostedSale, ...]) -> tuple[S
         entry
         for s in sales
         for r in s.receipts
-        for entry in share(code, quantity_on(r, case.label), f"pos sale {s.sale.sale_id}", f"metrc receipt {r.id}")
+        for entry in share(
+            code, quantity_on(r, case.label) - _kept(s), f"pos sale {s.sale.sale_id}", f"metrc receipt {r.id}"
+        )
     )
 
 
-def _shares(code: str, case: Case, sales: list[PostedSale], sign: Decimal, *, rest: bool) -> tuple[Share, ...]:
+def _kept(posted: PostedSale) -> Decimal:
+    """What the POS still counts as sold."""
+    return Decimal(0) if posted.sale.is_void else posted.sale.quantity
+
+
+def _shares(code: str, case: Case, sales: list[PostedSale], *, rest: bool) -> tuple[Share, ...]:
     entries: list[Share] = []
-    for s in sales:
-        quantity = in_metrc_units(s.sale.quantity, s.sale.unit, case.evidence)
+    for s, quantity in zip(sales, _sizes(case, sales), strict=True):
         refs = (f"pos sale {s.sale.sale_id}", *(f"metrc receipt {r.id}" for r in s.receipts))
-        entries += share(code, None if quantity is None else sign * quantity, *refs, rest=rest)
+        # where METRC could not be read the sale may be there after all
+        unsure = rest or not receipts_cover(s.sale.sold_at, case.evidence)
+        entries += share(code, None if quantity is None else -quantity, *refs, rest=unsure)
     return tuple(entries)
+
+
+def _sizes(case: Case, sales: list[PostedSale]) -> list[Decimal | None]:
+    """What the sales took off the POS's stock, in METRC's unit.
+
+    A till set to the wrong unit takes the bare number off its stock; one that sells pieces of a weight converts. Which
+    one this is, the difference tells.
+    """
+    e = case.evidence
+    converted = [in_metrc_units(s.sale.quantity, s.sale.unit, e) for s in sales]
+    bare = [in_metrc_units(s.sale.quantity, pos_unit(e), e) for s in sales]
+    known = [size for size in converted if size is not None]
+    closes = len(known) == len(sales) and case.gap is not None and -sum(known, Decimal(0)) == case.gap.unexplained
+    return converted if closes else bare
 
 
 def _late_but_there(case: Case) -> tuple[Quote, ...]:
@@ -361,4 +473,6 @@ def _what_is_missing(case: Case, untold: tuple[PostedSale, ...]) -> str:
         return "The POS's sales could not be read, so a late sale cannot be told."
     if untold:
         return f"Whether {_name(untold)} reached METRC could not be read."
-    return "METRC's receipts could not all be read, so a late sale cannot be told."
+    if not e.receipts.was_read:
+        return "METRC's receipts could not all be read, so a late sale cannot be told."
+    return "One side's count could not be read, so a late import or an old export cannot be told."

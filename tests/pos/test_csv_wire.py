@@ -811,8 +811,18 @@ def test_a_row_that_cannot_be_used_is_refused_with_its_tag(row: str, why: str):
 
 def test_the_raw_cell_of_a_bad_tag_is_kept():
     """A person finds the row by what is written in it."""
-    sheet = inventory("1a4ff01000000220000010,x,1,Each,,")
-    assert [(row.cell, row.line) for row in sheet.refused] == [("1a4ff01000000220000010", 2)]
+    sheet = inventory("1a4ff010000002200,x,1,Each,,")
+    assert [(row.cell, row.line) for row in sheet.refused] == [("1a4ff010000002200", 2)]
+
+
+@pytest.mark.parametrize("tag", [TAG[:-1], TAG[:10] + TAG[12:], f"{TAG}0"])
+def test_a_tag_that_lost_a_character_is_kept_as_it_was_typed(tag: str):
+    """That is how the POS has it; a note says that it cannot be METRC's."""
+    sheet = inventory(f"{tag.lower()},x,1,Each,,")
+    assert ([row.label for row in sheet.rows], sheet.refused) == ([tag], ())
+    (note,) = sheet.notes
+    assert note.kept
+    assert f"has {len(tag)} characters instead of 24; the row was kept as it was typed" in note.reason
 
 
 @pytest.mark.parametrize("cut", [f"{OTHER_TAG},x,4,Each", f"{OTHER_TAG},x,4", f'{OTHER_TAG},"x', f"{OTHER_TAG[:9]}"])

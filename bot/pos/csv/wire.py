@@ -23,6 +23,7 @@ from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.errors import PosUnreadable
+from bot.labels import MOST_EDITS
 from bot.model import LABEL_LENGTH, PosEvent, PosPackage, PosSaleLine, RefusedRow, Submission
 
 T = TypeVar("T")
@@ -38,6 +39,14 @@ class Book(StrEnum):
 
 class CellRefused(PosUnreadable):
     """One row or cell cannot be used; the sentence says why."""
+
+
+class MisshapenTag(CellRefused):
+    """A package tag that lost or gained a character; ``tag`` is what stands there, upper case."""
+
+    def __init__(self, why: str, tag: str) -> None:
+        super().__init__(why)
+        self.tag = tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +400,8 @@ def read_tag(cell: str) -> str:
     if not (text.isascii() and text.isalnum()):
         raise CellRefused(f"the package tag {_cut(text)} holds something else than letters and digits")
     if len(text) != LABEL_LENGTH:
-        raise CellRefused(f"the package tag {_cut(text)} has {len(text)} characters instead of {LABEL_LENGTH}")
+        why = f"the package tag {_cut(text)} has {len(text)} characters instead of {LABEL_LENGTH}"
+        raise MisshapenTag(why, text.upper()) if abs(len(text) - LABEL_LENGTH) <= MOST_EDITS else CellRefused(why)
     return text.upper()
 
 
@@ -646,7 +656,12 @@ class _Row:
         return self.value(name, read_flag)
 
     def tag(self) -> str:
-        return read_tag(self.raw("package_id"))
+        """One that lost a character is kept as it was typed: that is how the POS has it, and what a person looks for."""
+        try:
+            return read_tag(self.raw("package_id"))
+        except MisshapenTag as odd:
+            self.notes.append(replace(self.refusal(f"{odd}; the row was kept as it was typed"), kept=True))
+            return odd.tag
 
     def amount(self, name: str) -> tuple[Decimal, str | None]:
         """A quantity and its unit, from its own cell or the unit column; the two must not contradict each other."""

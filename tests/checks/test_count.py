@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from bot.case import clear, unknown
+from bot.checks.count import check
+from bot.model import ActionKind, Cause, CheckName, Confidence, Result
+from tests.evidence import (
+    HEALTHY,
+    NOW,
+    RECEIVED,
+    add_receipts,
+    add_sales,
+    case,
+    codes,
+    counted,
+    days,
+    failed,
+    judged,
+    minutes,
+    nothing,
+    outcome_of,
+    package,
+    pending,
+    read,
+    receipt,
+    stocked,
+    unstocked,
+    with_package,
+    with_row,
+)
+
+COUNT = CheckName.COUNT
+
+
+def test_counts_that_agree_are_clear():
+    """Both sides hold 38."""
+    outcome = check(case())
+    assert (outcome.result, outcome.summary) == (Result.CLEAR, "POS and METRC agree: 38 Each.")
+
+
+def test_a_residue_with_everything_else_clear_is_a_count_error_and_somebody_counts():
+    """One more in the POS and no record why; the shelf is not known."""
+    outcome = check(case(stocked(39)))
+    finding = outcome.findings[0]
+    assert (finding.code, finding.cause) == ("count_error.unexplained", Cause.COUNT_ERROR)
+    assert (finding.action.kind, finding.confidence) == (ActionKind.RECOUNT, Confidence.LIKELY)
+    assert not finding.shares
+    assert "+1 Each" in finding.headline
+
+
+@pytest.mark.parametrize(
+    ("shelf", "where"),
+    [
+        (39, "in METRC (the POS agrees with the shelf)"),
+        (38, "in the POS without telling METRC (METRC agrees with the shelf)"),
+        (37, "in the POS, so that it posts to METRC once"),
+        (0, "in the POS, so that it posts to METRC once"),
+    ],
+)
+def test_a_known_shelf_says_which_side_is_wrong(shelf, where):
+    """The shelf decides, and then the wrong system is corrected."""
+    outcome = check(case(replace(stocked(39), shelf=Decimal(shelf))))
+    action = outcome.findings[0].action
+    assert action.kind is ActionKind.RECORD_COUNT
+    assert where in action.text
+
+
+def test_both_systems_agree_and_the_shelf_does_not():
+    """41 on both sides and 40 on the shelf is a count error, though the difference is zero."""
+    outcome = check(case(replace(HEALTHY, shelf=Decimal(37))))
+    finding = outcome.findings[0]
+    assert (finding.code, finding.action.kind) == ("count_error.shelf", ActionKind.RECORD_COUNT)
+    assert finding.headline == "POS and METRC agree on 38; the shelf has 37 Each."
+
+
+def test_a_shelf_that_agrees_is_said():
+    """All three hold 38."""
+    outcome = check(case(replace(HEALTHY, shelf=Decimal(38))))
+    assert outcome.result is Result.CLEAR
+    assert "so does the shelf (38)" in outcome.summary
+
+
+def test_a_shelf_of_goods_that_nobody_counts_is_no_miscount():
+    """Where neither system counts the label there is no count to correct."""
+    evidence = replace(unstocked(), package=nothing(), shelf=Decimal(5))
+    outcome = check(case(evidence))
+    assert (outcome.result, outcome.summary) == (Result.CLEAR, "Neither system counts this label here.")
+
+
+def test_a_residue_is_unknown_while_any_other_check_is():
+    """What could not be read may be what explains it."""
+    earlier = (clear(CheckName.MAPPING, "fine"), unknown(CheckName.TIMING, "not read"))
+    outcome = check(case(stocked(39), earlier))
+    assert outcome.result is Result.UNKNOWN
+    assert "timing could not be fully read" in outcome.summary
+
+
+def test_sides_that_cannot_be_compared_are_unknown():
+    """Without METRC's package, without the POS's rows, or with units that do not convert."""
+    unread = [
+        replace(HEALTHY, package=failed()),
+        replace(HEALTHY, pos_rows=failed(source="pos")),
+        with_package(quantity=None),
+        with_row(unit="Milliliters"),
+    ]
+    assert [check(case(evidence)).result for evidence in unread] == [Result.UNKNOWN] * 4
+
+
+def test_an_explained_difference_is_clear_and_says_so():
+    """One sale on its way explains the one that is missing."""
+    outcome = outcome_of(judged(add_sales(pending(), to=stocked(37))), COUNT)
+    assert (outcome.result, outcome.summary) == (Result.CLEAR, "Nothing is left: -1 Each is explained to the unit.")
+
+
+def test_causes_that_cancel_out_are_said():
+    """A sale on its way and one more in METRC's disfavour leave equal counts behind."""
+    evidence = add_sales(pending(), to=counted(38, stocked(38)))
+    twin = replace(evidence.receipts.value[0], id=8899)
+    doubled = replace(evidence, receipts=read((*evidence.receipts.value, twin)))
+    outcome = outcome_of(judged(doubled), COUNT)
+    assert (outcome.result, outcome.summary) == (Result.CLEAR, "Both counts agree; what was found cancels out.")
+
+
+def test_what_is_left_beside_a_named_cause_is_counted_with_it():
+    """Two are missing and one sale explains one."""
+    outcome = outcome_of(judged(add_sales(pending(), to=stocked(36))), COUNT)
+    assert outcome.findings[0].headline.startswith("-1 Each is unexplained. Named causes explain the rest")
+
+
+@pytest.mark.parametrize(
+    ("since", "result"),
+    [
+        (NOW - days(4), Result.FOUND),
+        (NOW - days(4) + minutes(1), Result.UNKNOWN),
+        (None, Result.UNKNOWN),
+    ],
+)
+def test_sales_from_before_the_book_begins_may_hide_the_cause(since, result):
+    """METRC has a receipt of four days ago that the POS's book does not reach."""
+    evidence = replace(add_receipts(receipt(7, NOW - days(4)), to=stocked(39)), pos_sales_since=since)
+    assert check(case(evidence)).result is result
+
+
+@pytest.mark.parametrize(
+    ("held", "since", "result"),
+    [
+        (37, RECEIVED + days(1), Result.FOUND),
+        (37, RECEIVED + days(1) + minutes(1), Result.UNKNOWN),
+        (39, RECEIVED + days(2), Result.FOUND),
+    ],
+)
+def test_a_book_that_was_cut_may_hide_a_sale_that_metrc_lacks(held, since, result):
+    """The POS took off more than it tells, and its first sale of all is days younger than the package."""
+    assert check(case(replace(stocked(held), pos_sales_since=since))).result is result
+
+
+def test_a_book_that_was_cut_hides_nothing_while_the_pos_adds_up():
+    """What came less what was sold is what it holds: then METRC is the odd one."""
+    evidence = replace(with_package(stocked(38), quantity=Decimal(39)), pos_sales_since=RECEIVED + days(2))
+    assert codes(check(case(evidence))) == ["count_error.unexplained"]
+
+
+def test_a_cut_book_and_no_original_quantity_tell_nothing():
+    """What cannot be added up may hide a sale."""
+    evidence = with_package(replace(stocked(37), pos_sales_since=RECEIVED + days(2)), original_quantity=None)
+    assert check(case(evidence)).result is Result.UNKNOWN
+
+
+def test_a_receipt_without_a_time_proves_no_older_sale():
+    """It may be of any day."""
+    evidence = add_receipts(receipt(7, sold_at=None), to=stocked(39))
+    assert codes(check(case(evidence))) == ["count_error.unexplained"]
+
+
+@pytest.mark.parametrize(
+    ("held", "since", "result"),
+    [
+        (77, RECEIVED + minutes(1), Result.FOUND),
+        (78, RECEIVED + minutes(1), Result.UNKNOWN),
+        (78, RECEIVED, Result.FOUND),
+        (78, None, Result.FOUND),
+    ],
+)
+def test_a_second_receive_from_before_the_log_begins_leaves_a_whole_load(held, since, result):
+    """Only a residue as large as the load can be one that was received twice unseen."""
+    evidence = replace(stocked(held), pos_events_since=since, pos_events=read((), "pos"))
+    assert check(case(evidence)).result is result
+
+
+def test_a_log_that_has_the_receive_does_not_begin_too_late():
+    """Or the package did not come on a day that a log could miss."""
+    seen = replace(stocked(78), pos_events_since=NOW)
+    made_here = with_package(replace(seen, pos_events=read((), "pos")), received_at=None)
+    for evidence in (seen, made_here):
+        assert codes(check(case(evidence))) == ["count_error.unexplained"]
+
+
+def test_a_package_without_an_original_quantity_counts_every_residue_as_a_load():
+    """When METRC does not say what came, any surplus may have been received."""
+    evidence = replace(stocked(39), pos_events_since=NOW, pos_events=read((), "pos"))
+    assert check(case(with_package(evidence, original_quantity=None))).result is Result.UNKNOWN
+
+
+def test_the_rounding_of_an_ounce_is_no_miscount():
+    """One ounce in the POS and 28.35 g in METRC are the same flower."""
+    grams = replace(HEALTHY, package=read(package(quantity=Decimal("28.35"), unit="Grams")))
+    outcome = check(case(with_row(grams, quantity=Decimal(1), unit="Ounces")))
+    assert outcome.result is Result.CLEAR
+    assert "rounding of the units" in outcome.summary
+
+
+def test_two_hundredths_of_a_gram_in_an_ounce_are_a_miscount():
+    """The tolerance is one part in twenty thousand, and only where units were converted."""
+    grams = replace(HEALTHY, package=read(package(quantity=Decimal("28.33"), unit="Grams")))
+    converted = with_row(grams, quantity=Decimal(1), unit="Ounces")
+    same = with_row(grams, quantity=Decimal("28.3301"), unit="Grams")
+    assert [codes(check(case(each))) for each in (converted, same)] == [["count_error.unexplained"]] * 2
+
+
+def test_a_missing_row_counts_as_nothing():
+    """METRC holds three, the POS none, and nothing else was found: somebody looks at the shelf."""
+    evidence = replace(counted(3), pos_rows=read((), "pos"))
+    action = check(case(evidence)).findings[0].action
+    assert "The POS says 0, METRC 3 Each" in action.text

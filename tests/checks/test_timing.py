@@ -1,0 +1,521 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.checks.timing import check
+from bot.errors import ProblemKind
+from bot.model import (
+    ActionKind,
+    Cause,
+    Confidence,
+    Forbidden,
+    Posting,
+    PostingDelays,
+    Result,
+    Submission,
+    Window,
+)
+from tests.evidence import (
+    HEALTHY,
+    NOW,
+    TWO_DAYS_AGO,
+    add_receipts,
+    add_sales,
+    case,
+    codes,
+    counted,
+    days,
+    delivered,
+    failed,
+    judged,
+    line,
+    minutes,
+    package,
+    pending,
+    read,
+    receipt,
+    refused,
+    row,
+    shares,
+    stocked,
+    unheard,
+    unstocked,
+    with_package,
+    with_row,
+    with_shop,
+)
+
+YESTERDAY = NOW - timedelta(days=1)
+WRONG_UNIT = "Unit of Measure is not valid for the Package."
+
+
+def test_every_sale_with_its_receipt_is_clear():
+    """Two sales, two receipts."""
+    outcome = check(case())
+    assert outcome.result is Result.CLEAR
+    assert "2 sale(s) of this package" in [quote.says for quote in outcome.evidence]
+
+
+@pytest.mark.parametrize("side", ["receipts", "pos_sales", "package", "pos_rows"])
+def test_a_side_that_could_not_be_read_is_unknown(side):
+    """A late sale, a fresh import and an old export all need both sides."""
+    assert check(case(replace(HEALTHY, **{side: failed()}))).result is Result.UNKNOWN
+
+
+def test_a_sale_handed_over_by_delivery_needs_no_receipt():
+    """METRC keeps it among the deliveries."""
+    evidence = replace(add_sales(unheard(), to=HEALTHY), deliveries=read((delivered(TWO_DAYS_AGO + minutes(30)),)))
+    assert check(case(evidence)).result is Result.CLEAR
+
+
+def test_a_receipt_that_took_long_but_came_is_worth_a_word():
+    """Two hours late is no cause any more."""
+    late = receipt(2, NOW - days(3), recorded_at=NOW - days(3) + timedelta(hours=2, minutes=15))
+    outcome = check(case(replace(HEALTHY, receipts=read((receipt(1), late)))))
+    assert outcome.result is Result.CLEAR
+    assert any(quote.says.endswith("arrived 2 h 15 min after the sale") for quote in outcome.evidence)
+
+
+# --- on its way -------------------------------------------------------------------------------------------------------
+
+
+def test_a_young_sale_is_on_its_way_and_the_time_to_look_again_is_told():
+    """Wait until 20:41, never "a bit"; and do not resend."""
+    evidence = add_sales(pending(), to=stocked(37))
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.action.kind) == ("timing.sale-on-its-way", ActionKind.WAIT)
+    assert finding.action.not_before == NOW + minutes(11)
+    assert finding.action.text == "Nothing to do. Look again at 20:41."
+    assert finding.must_not == (Forbidden.RESEND,)
+    assert shares(judged(evidence)) == [("timing.sale-on-its-way", "-1", "pos sale POS-9")]
+
+
+@pytest.mark.parametrize(
+    ("age", "code", "again"),
+    [
+        (14, "timing.sale-on-its-way", 1),
+        (15, "timing.sale-on-its-way", 45),
+        (59, "timing.sale-on-its-way", 1),
+        (60, "failed_post.never-posted", None),
+        (61, "failed_post.never-posted", None),
+    ],
+)
+def test_a_batch_sale_is_late_until_the_retries_end_and_has_failed_from_then_on(age, code, again):
+    """Past fifteen minutes the limit itself is the time to look again; at sixty it will not come by itself."""
+    finding = check(case(add_sales(pending(age=minutes(age)), to=stocked(37)))).findings[0]
+    assert finding.code == code
+    assert finding.action.not_before == (None if again is None else NOW + minutes(again))
+
+
+@pytest.mark.parametrize(("age", "code"), [(14, "timing.sale-on-its-way"), (15, "failed_post.never-posted")])
+def test_a_realtime_sale_has_failed_after_a_quarter_of_an_hour(age, code):
+    """Real-time posting does not try again."""
+    evidence = with_shop(add_sales(pending(age=minutes(age)), to=stocked(37)), posting=Posting.REALTIME)
+    assert codes(check(case(evidence))) == [code]
+
+
+@pytest.mark.parametrize(
+    ("count", "p999", "age", "code"),
+    [
+        (50, 7200, 119, "timing.sale-on-its-way"),
+        (50, 7200, 120, "failed_post.never-posted"),
+        (49, 7200, 60, "failed_post.never-posted"),
+        (50, 36_000, 239, "timing.sale-on-its-way"),
+        (50, 36_000, 240, "failed_post.never-posted"),
+        (50, 5, 59, "timing.sale-on-its-way"),
+    ],
+)
+def test_a_shops_own_slowness_is_believed_within_reason(count, p999, age, code):
+    """From fifty sales on, up to four hours, and never below the POS's own limit."""
+    slow = replace(
+        add_sales(pending(age=minutes(age)), to=stocked(37)), delays=PostingDelays(count, 5.0, 60.0, float(p999))
+    )
+    assert codes(check(case(slow))) == [code]
+
+
+NIGHTLY = {"posting": Posting.NIGHTLY, "nightly_at": "04:00 America/New_York"}
+
+
+@pytest.mark.parametrize(
+    ("now", "code"),
+    [
+        (datetime(2026, 3, 3, 9, 59, tzinfo=UTC), "timing.nightly-post"),
+        (datetime(2026, 3, 3, 10, 0, tzinfo=UTC), "failed_post.never-posted"),
+    ],
+)
+def test_a_nightly_shop_waits_for_the_night_and_an_hour(now, code):
+    """Sold at 20:00 in Denver, posted at 04:00 Eastern, failed from 05:00 Eastern on."""
+    sold = datetime(2026, 3, 3, 3, 0, tzinfo=UTC)
+    sale = line(9, sold, submission=Submission.PENDING, receipt_id=None)
+    evidence = with_shop(add_sales(sale, to=stocked(37)), **NIGHTLY)
+    evidence = replace(with_row(evidence, as_of=now), asked_at=now, pos_rows=replace(evidence.pos_rows, as_of=now))
+    assert codes(check(case(evidence))) == [code]
+
+
+def test_a_nightly_shop_is_not_told_to_look_again_in_ten_minutes():
+    """Nothing can have changed before the nightly run."""
+    evidence = with_shop(add_sales(pending(), pending(10, minutes(200)), to=stocked(36)), **NIGHTLY)
+    finding = check(case(evidence)).findings[0]
+    assert finding.code == "timing.nightly-post"
+    assert finding.action.not_before == datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+    assert finding.headline == "2 sales (first POS-10) are on their way to METRC (this POS posts at night)."
+
+
+@pytest.mark.parametrize(
+    ("sold", "limit"),
+    [
+        # in the night to 8 March New York skips an hour, in the night to 1 November it repeats one
+        (datetime(2026, 3, 8, 4, 0, tzinfo=UTC), datetime(2026, 3, 8, 9, 0, tzinfo=UTC)),
+        (datetime(2026, 11, 1, 4, 0, tzinfo=UTC), datetime(2026, 11, 1, 10, 0, tzinfo=UTC)),
+    ],
+)
+def test_the_night_of_a_clock_change_keeps_the_wall_clock(sold, limit):
+    """04:00 is 04:00, however many hours the night has."""
+    sale = line(9, sold, submission=Submission.PENDING, receipt_id=None)
+    evidence = replace(with_shop(add_sales(sale, to=stocked(37)), **NIGHTLY), asked_at=sold + minutes(5))
+    assert check(case(evidence)).findings[0].action.not_before == limit
+
+
+def test_a_void_of_a_moment_ago_is_on_its_way_and_its_receipt_stays():
+    """Voided three minutes after a sale two days ago, five minutes ago: METRC may still be told."""
+    voided = line(1, is_void=True, submission=Submission.VOIDED, reported_at=NOW - minutes(5))
+    evidence = replace(stocked(39), pos_sales=read((voided, line(2, NOW - days(3))), "pos"))
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.action.kind) == ("timing.void-on-its-way", ActionKind.WAIT)
+    assert finding.must_not == (Forbidden.REMOVE_RECORD,)
+    assert shares(judged(evidence)) == [("timing.void-on-its-way", "1", "metrc receipt 8801")]
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (minutes(5), ["timing.import-on-its-way"]),
+        (minutes(19), ["timing.import-on-its-way"]),
+        (minutes(20), []),
+    ],
+)
+def test_a_package_that_metrc_received_within_two_imports_is_on_its_way_to_the_pos(age, expected):
+    """The POS imports every ten minutes; after two of them it should be there."""
+    evidence = with_package(unstocked(), received_at=NOW - age)
+    outcome = check(case(evidence))
+    assert codes(outcome) == expected
+    if expected:
+        assert outcome.findings[0].action.not_before == NOW - age + minutes(20)
+        assert shares(judged(evidence)) == [("timing.import-on-its-way", "-40", "metrc package 5510101")]
+
+
+def test_an_empty_package_is_not_awaited():
+    """There is nothing to import."""
+    assert codes(check(case(with_package(unstocked(), received_at=NOW, quantity=Decimal(0))))) == []
+
+
+def exported(ago: timedelta):
+    at = NOW - ago
+    rows = with_row(stocked(40), as_of=at).pos_rows
+    return replace(HEALTHY, pos_rows=replace(rows, as_of=at))
+
+
+def test_an_old_export_does_not_know_of_later_sales():
+    """Exported four days ago; METRC counts two sales since. A newer export tells."""
+    evidence = exported(days(4))
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.action.kind) == ("timing.export-older", ActionKind.WAIT)
+    assert finding.action.not_before == NOW + minutes(5)
+    assert shares(judged(evidence)) == [
+        ("timing.export-older", "1", "metrc receipt 8801"),
+        ("timing.export-older", "1", "metrc receipt 8802"),
+    ]
+
+
+def test_receipts_that_no_sale_accounts_for_are_later_than_an_old_export_too():
+    """The sales book may be as old as the stock list."""
+    evidence = add_receipts(receipt(7, NOW - minutes(10)), to=counted(37, exported(minutes(20))))
+    evidence = stocked(38, replace(evidence, pos_sales_until=NOW - minutes(30)))
+    finding = check(case(evidence)).findings[0]
+    assert finding.code == "timing.export-older"
+    assert finding.action.not_before == NOW + minutes(40)
+
+
+@pytest.mark.parametrize("side", [{"pos_rows": read((), "pos")}, {"package": failed()}])
+def test_without_both_counts_an_export_is_not_called_old(side):
+    """There is nothing to be old against."""
+    assert "timing.export-older" not in codes(check(case(replace(exported(days(4)), **side))))
+
+
+def test_sales_after_the_stock_list_are_not_in_it():
+    """A sale rung up after the export took nothing off the exported count."""
+    evidence = add_sales(pending(age=minutes(4)), to=exported(minutes(10)))
+    evidence = stocked(38, evidence)
+    assert check(case(evidence)).findings[0].shares == ()
+
+
+# --- will never arrive ------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_sale_is_told_with_its_message_and_is_resent():
+    """It stands in the POS, and METRC has nothing."""
+    evidence = add_sales(refused(message="Total Amount was not specified."), to=stocked(37))
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.cause, finding.action.kind) == (
+        "failed_post.refused",
+        Cause.FAILED_POST,
+        ActionKind.RESEND,
+    )
+    assert finding.headline == (
+        "METRC refused sale POS-9: “Total Amount was not specified.” It will not arrive by itself."
+    )
+    assert finding.must_not == ()
+    assert shares(judged(evidence)) == [("failed_post.refused", "-1", "pos sale POS-9")]
+
+
+def test_a_refused_sale_without_a_message_reads_as_a_sentence():
+    """The reason is looked for in the POS."""
+    finding = check(case(add_sales(refused(8), refused(9), to=stocked(36)))).findings[0]
+    assert finding.headline == "METRC refused 2 sales (first POS-8). They will not arrive by themselves."
+    assert finding.action.text.startswith("Find in the POS why it was refused")
+
+
+@pytest.mark.parametrize("message", [WRONG_UNIT, "Unauthorized", "Package is on hold", "Item category is invalid"])
+def test_what_would_be_refused_again_is_not_resent(message):
+    """First the cause, then the sale."""
+    finding = check(case(add_sales(refused(message=message), to=stocked(37)))).findings[0]
+    assert finding.must_not == (Forbidden.RESEND,)
+
+
+@pytest.mark.parametrize("change", [{"is_on_recall": True}, {"is_finished": True}])
+def test_a_held_or_closed_package_takes_no_resend(change):
+    """Whatever the text says."""
+    finding = check(case(add_sales(refused(message="Odd"), to=with_package(stocked(37), **change)))).findings[0]
+    assert finding.must_not == (Forbidden.RESEND,)
+
+
+def test_a_refused_sale_is_not_resent_while_metrcs_receipts_are_unread():
+    """A refusal may have been a timeout, and then the receipt is there: it would be taken off twice."""
+    evidence = replace(add_sales(refused(message="Odd"), to=stocked(37)), receipts=failed())
+    finding = check(case(evidence)).findings[0]
+    assert finding.must_not == (Forbidden.RESEND,)
+    assert finding.shares[0].rest
+
+
+def test_a_refused_sale_that_metrc_has_after_all_is_posted():
+    """The POS timed out and METRC did not."""
+    evidence = add_receipts(receipt(9), to=add_sales(refused(message="Timeout"), to=counted(37, stocked(37))))
+    assert check(case(evidence)).result is Result.CLEAR
+
+
+def test_a_till_set_to_grams_takes_the_bare_number_off_its_stock():
+    """The POS sold "1 Grams" of what METRC counts in pieces, and its stock fell by one piece."""
+    evidence = add_sales(refused(message=WRONG_UNIT, unit="Grams"), to=stocked(37))
+    assert shares(judged(evidence)) == [("failed_post.refused", "-1", "pos sale POS-9")]
+
+
+def test_a_till_that_sells_pieces_of_a_weight_converts_them():
+    """One piece of 3.5 g from a jar that METRC weighs."""
+    jar = with_package(unit="Grams", quantity=Decimal(100))
+    jar = with_row(jar, unit="Grams", quantity=Decimal("96.5"))
+    evidence = add_sales(refused(message=WRONG_UNIT), to=jar)
+    assert shares(judged(evidence)) == [("failed_post.refused", "-3.500000", "pos sale POS-9")]
+
+
+def test_a_sale_in_a_unit_that_cannot_be_compared_explains_nothing():
+    """Neither by its own unit nor by the stock row's."""
+    evidence = with_row(add_sales(refused(message="Odd", unit="Liters")), unit="Milliliters")
+    assert check(case(evidence)).findings[0].shares == ()
+
+
+def test_a_sale_that_metrc_never_took():
+    """Two days old, no receipt, and the POS says nothing."""
+    evidence = add_sales(unheard(), to=stocked(37))
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.confidence) == ("failed_post.never-posted", Confidence.CERTAIN)
+    assert finding.action.kind is ActionKind.RESEND
+    assert shares(judged(evidence)) == [("failed_post.never-posted", "-1", "pos sale POS-9")]
+
+
+def test_many_sales_are_named_up_to_five():
+    """The rest is counted."""
+    lost = [unheard(number) for number in range(10, 17)]
+    finding = check(case(add_sales(*lost, to=stocked(31)))).findings[0]
+    assert "POS-10, POS-11, POS-12, POS-13, POS-14 and 2 more" in finding.action.text
+    assert len(finding.shares) == 7
+
+
+def reported_in_vain(evidence):
+    return add_sales(unheard(submission=Submission.REPORTED), to=evidence)
+
+
+def test_a_sale_that_the_pos_calls_reported_is_missing_when_the_count_says_so():
+    """Reported, no receipt, and METRC is one higher."""
+    evidence = reported_in_vain(stocked(37))
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.confidence) == ("failed_post.never-posted", Confidence.LIKELY)
+    assert shares(judged(evidence)) == [("failed_post.never-posted", "-1", "pos sale POS-9")]
+
+
+def test_a_sale_that_the_pos_calls_reported_is_unknown_when_the_counts_leave_no_room():
+    """METRC has taken it off somewhere that was not seen; nobody is told to send it again."""
+    outcome = check(case(reported_in_vain(HEALTHY)))
+    assert outcome.result is Result.UNKNOWN
+    assert "POS-9" in outcome.summary
+
+
+def test_another_lost_sale_uses_the_room_first():
+    """One is missing and one sale certainly failed: the reported one is not accused."""
+    evidence = add_sales(refused(8, message="Odd"), to=reported_in_vain(stocked(37)))
+    assert codes(check(case(evidence))) == ["failed_post.refused"]
+
+
+def test_without_a_difference_to_look_at_a_reported_sale_counts_as_lost():
+    """Neither count nor receipt shows it."""
+    evidence = replace(reported_in_vain(HEALTHY), pos_rows=failed(source="pos"))
+    assert codes(check(case(evidence))) == ["failed_post.never-posted"]
+
+
+def came_back(**changes):
+    return unheard(is_return=True, **changes)
+
+
+def test_a_return_that_metrc_does_not_know_is_found_by_the_difference():
+    """The POS put one back on the shelf; METRC has no receipt for a return, so only the count can tell."""
+    assert codes(check(case(add_sales(came_back(), to=stocked(39))))) == ["failed_post.never-posted"]
+    assert check(case(add_sales(came_back()))).result is Result.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"receipts_window": Window(NOW - days(1), NOW)},
+        {"receipts_window": None},
+        {"unread_receipts": (receipt(99, lines=None),)},
+        {"deliveries": failed()},
+    ],
+)
+@pytest.mark.parametrize("state", [Submission.UNKNOWN, Submission.PENDING, Submission.REPORTED])
+def test_a_sale_is_lost_only_when_everything_that_could_hold_it_was_read(change, state):
+    """An unread window, receipt or delivery may be where it is."""
+    evidence = replace(add_sales(unheard(submission=state), to=stocked(37)), **change)
+    outcome = check(case(evidence))
+    assert outcome.result is Result.UNKNOWN
+    assert outcome.summary == "Whether sale POS-9 reached METRC could not be read."
+
+
+def test_a_state_without_deliveries_has_none():
+    """What is not offered holds nothing."""
+    evidence = replace(add_sales(unheard(), to=stocked(37)), deliveries=failed(ProblemKind.NOT_OFFERED))
+    assert codes(check(case(evidence))) == ["failed_post.never-posted"]
+
+
+def test_a_receipt_voided_in_metrc_while_the_sale_stands():
+    """Either the sale is real and is sent again, or it is voided in the POS."""
+    voided = receipt(1, archived_on=date(2026, 3, 1))
+    evidence = replace(counted(39), receipts=read((voided, receipt(2, NOW - days(3)))))
+    finding = check(case(evidence)).findings[0]
+    assert finding.code == "failed_post.receipt-voided"
+    assert "its METRC receipt 8801 was voided" in finding.headline
+    assert shares(judged(evidence)) == [("failed_post.receipt-voided", "-1", "metrc receipt 8801")]
+
+
+def voided_here(**changes):
+    lines = (line(1, is_void=True, submission=Submission.VOIDED, **changes), line(2, NOW - days(3)))
+    return replace(stocked(39), pos_sales=read(lines, "pos"))
+
+
+def test_a_sale_voided_at_the_till_and_alive_in_metrc():
+    """The void was never sent; the receipt goes in the sales screen, not by an adjustment."""
+    finding = check(case(voided_here())).findings[0]
+    assert (finding.code, finding.action.kind) == ("failed_post.void-not-posted", ActionKind.RESEND)
+    assert shares(judged(voided_here())) == [("failed_post.void-not-posted", "1", "metrc receipt 8801")]
+
+
+def test_every_living_receipt_of_a_voided_sale_is_too_many():
+    """Posted twice and voided once: both have to go, and neither is the other's twin."""
+    twin = replace(receipt(1), id=8890)
+    evidence = add_receipts(twin, to=counted(37, voided_here()))
+    diagnosis = judged(evidence)
+    assert shares(diagnosis) == [
+        ("failed_post.void-not-posted", "1", "metrc receipt 8801"),
+        ("failed_post.void-not-posted", "1", "metrc receipt 8890"),
+    ]
+    assert diagnosis.duplicates == ()
+
+
+def test_a_void_that_both_sides_have_is_nothing():
+    """METRC's receipt is archived."""
+    gone = receipt(1, archived_on=date(2026, 3, 1))
+    evidence = replace(voided_here(), receipts=read((gone, receipt(2, NOW - days(3)))))
+    assert check(case(counted(39, evidence))).result is Result.CLEAR
+
+
+def returned(quantity: int, at: datetime = YESTERDAY):
+    """Three were sold; ``quantity`` came back under another number that names the first."""
+    back = line(8, at, quantity, is_return=True, original_sale_id="POS-1", receipt_id=None)
+    evidence = replace(
+        HEALTHY,
+        pos_sales=read((line(1, quantity=3), line(2, NOW - days(3)), back), "pos"),
+        receipts=read((receipt(1, quantity=3), receipt(2, NOW - days(3)))),
+    )
+    return stocked(36 + quantity, counted(36, evidence))
+
+
+def test_a_part_that_came_back_and_metrc_was_not_told():
+    """The receipt still takes three where the POS counts two."""
+    evidence = returned(1)
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.confidence) == ("failed_post.quantity-differs", Confidence.LIKELY)
+    assert finding.headline == "Sale POS-1 took 2 in the POS, but its METRC receipt 8801 takes 3."
+    assert shares(judged(evidence)) == [("failed_post.quantity-differs", "1", "metrc receipt 8801")]
+
+
+def test_a_part_that_came_back_a_moment_ago_is_on_its_way():
+    """The change may still arrive."""
+    assert codes(check(case(returned(1, NOW - minutes(5))))) == ["timing.void-on-its-way"]
+
+
+def test_a_sale_that_came_back_whole_is_as_good_as_voided():
+    """Its receipt has to go."""
+    evidence = returned(3)
+    assert codes(check(case(evidence))) == ["failed_post.void-not-posted"]
+    assert shares(judged(evidence)) == [("failed_post.void-not-posted", "3", "metrc receipt 8801")]
+
+
+def test_a_part_that_came_back_on_both_sides_is_nothing():
+    """The receipt was edited."""
+    edited = replace(returned(1), receipts=read((receipt(1, quantity=2), receipt(2, NOW - days(3)))))
+    assert check(case(counted(37, edited))).result is Result.CLEAR
+
+
+def test_receipts_and_sales_in_other_units_are_not_compared_by_number():
+    """A sale of one ounce and a receipt of 28.35 g are one."""
+    grams = replace(HEALTHY, package=read(package(unit="Grams")))
+    sale = replace(grams, pos_sales=read((line(1, unit="Ounces"), line(2, NOW - days(3), unit="Grams")), "pos"))
+    heavier = replace(sale, receipts=read((receipt(1, quantity="28.35"), receipt(2, NOW - days(3)))))
+    assert "failed_post.quantity-differs" not in codes(check(case(heavier)))
+
+
+def test_the_worst_comes_first():
+    """What will not arrive is told before what still may."""
+    evidence = add_sales(pending(8), refused(9, message="Odd"), to=stocked(36))
+    outcome = check(case(evidence))
+    assert codes(outcome) == ["failed_post.refused", "timing.sale-on-its-way"]
+    assert outcome.summary.endswith("And 1 more.")
+
+
+def test_a_receipt_without_times_can_still_be_quoted():
+    """METRC leaves fields out."""
+    bare = receipt(1, sold_at=None, recorded_at=None)
+    evidence = replace(voided_here(), receipts=read((bare, receipt(2, NOW - days(3)))))
+    assert any("sold an unknown time" in quote.says for quote in check(case(evidence)).evidence)
+
+
+def test_the_unread_reason_names_what_is_missing():
+    """The POS's sales, METRC's receipts, or one of the counts."""
+    no_sales = check(case(replace(HEALTHY, pos_sales=failed(source="pos")))).summary
+    no_receipts = check(case(replace(unstocked(), receipts=failed(), pos_rows=read((row(),), "pos")))).summary
+    no_count = check(case(replace(HEALTHY, package=failed()))).summary
+    assert no_sales.startswith("The POS's sales")
+    assert no_receipts.startswith("METRC's receipts")
+    assert no_count.startswith("One side's count")
