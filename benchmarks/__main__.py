@@ -5,13 +5,32 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from benchmarks.accuracy import accuracy
 from benchmarks.acks import acks
 from benchmarks.books import books
 from benchmarks.diagnosis import diagnosis
+from benchmarks.duplicates import duplicates
+from benchmarks.outbox import outbox
+from benchmarks.removals import removals
+from benchmarks.silence import silence
+from benchmarks.slots import slots
 from benchmarks.startup import startup
+from benchmarks.sweep import sweep
 from benchmarks.table import FULL, Row, Scale, printed
 
-ALL = {"startup": startup, "diagnosis": diagnosis, "acks": acks, "books": books}
+ALL = {
+    "sweep": sweep,
+    "startup": startup,
+    "diagnosis": diagnosis,
+    "duplicates": duplicates,
+    "acks": acks,
+    "books": books,
+    "accuracy": accuracy,
+    "removals": removals,
+    "silence": silence,
+    "outbox": outbox,
+    "slots": slots,
+}
 
 
 async def measured(names: list[str], scale: Scale) -> list[Row]:

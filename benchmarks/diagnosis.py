@@ -1,78 +1,155 @@
-"""Requests and seconds of one diagnosis, cold and warm, over real loopback with METRC's latency.
+"""Requests, round trips and seconds of a diagnosis over real loopback with METRC's latency, as old as its mirror is.
 
-The yardstick is the floor: the rounds that depend on one another, times the latency of one call.
+One question is held against the floor of its own round trips: their depth times the latency of one call. Many at once
+share the facility's limiter, so theirs is the time in which METRC lets that many requests through.
 """
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Connection
+
 from benchmarks.table import Row, Scale
-from bot.app import Bot, opened
+from bot.app import AT_ONCE, UNDER_THE_LIMIT, Bot, SystemClock
+from bot.transport import Transport
 from demo.metrc import MetrcStandIn
 from demo.pos import write_books
 from demo.scene import sample_scene
 from demo.serving import running
 from demo.world import World
+from storage.books import open_books
 from tests.store import NOW, asked, quiet, settings
 
-LABEL = "1A4FF0100000022000001002"
-COLD_ROUNDS, WARM_ROUNDS = 3, 2
+PER_SECOND = 50
+HISTORY = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """How old the mirror is when the question comes, and what the question may cost then: requests and round trips."""
+
+    name: str
+    age: timedelta | None
+    budget: tuple[int, int]
+
+
+MIRRORS = (
+    Mirror("warm", timedelta(seconds=30), (8, 2)),
+    Mirror("a day old", timedelta(days=1), (12, 3)),
+    Mirror("cold", None, (40, 6)),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one or more questions took."""
+
+    seconds: float
+    requests: int
+    depth: int
+
+
+class Watched:
+    """An application that notes when each request came and when it was answered."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self.inner = inner
+        self.spans: list[tuple[float, float]] = []
+
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        await self.inner(scope, receive, send)
+        self.spans.append((began, time.perf_counter()))
+
+    def depth(self) -> int:
+        """The longest chain: a request may depend on whatever had been answered before it came.
+
+        More than ten at once wait for one another without depending, so this is never too low and may be too high.
+        """
+        ended: list[tuple[float, int]] = []
+        for began, answered in sorted(self.spans):
+            ended.append((answered, 1 + max((depth for at, depth in ended if at <= began), default=0)))
+        return max((depth for _, depth in ended), default=0)
 
 
 async def diagnosis(scale: Scale) -> list[Row]:
-    """A package of the sample scene: on an empty database, then again with the mirror filled."""
-    cold, warm = [], []
-    for _ in range(scale.repeats):
-        async with shop(sample_scene(NOW), scale.latency) as (bot, metrc):
-            cold.append(await _ask(bot, metrc))
-            warm.append(await _ask(bot, metrc))
+    """Every label of the written scene by itself, then many labels of a large shop at once; the medians."""
+    found = []
+    for mirror in MIRRORS:
+        scene = sample_scene(NOW)
+        labels = sorted(set(scene.labels()))[: 9 if scale.repeats > 1 else 2]
+        alone = [await _run(scene, mirror, [label], scale.latency) for label in labels]
+        found += _alone(mirror, alone, scale.latency)
+    for mirror in MIRRORS[:2]:
+        shop = World.healthy(NOW)
+        while len(shop.labels()) < scale.questions:
+            shop.stock(seed=len(shop.labels()), first=4001 + len(shop.labels()))
+        run = await _run(shop, mirror, sorted(set(shop.labels()))[: scale.questions], scale.latency)
+        found.append(_together(mirror, run, scale))
+    return found
+
+
+def _alone(mirror: Mirror, runs: list[Run], latency: float) -> list[Row]:
+    requests = statistics.median(run.requests for run in runs)
+    depth = statistics.median(run.depth for run in runs)
+    seconds = statistics.median(run.seconds for run in runs)
+    floor = statistics.median(run.depth * latency for run in runs)
+    name, (most, deepest) = f"one diagnosis, mirror {mirror.name}", mirror.budget
     return [
-        *_rows("cold diagnosis", cold, COLD_ROUNDS, scale.latency),
-        *_rows("warm diagnosis", warm, WARM_ROUNDS, scale.latency),
+        Row(f"{name}: requests to METRC", requests, "", most, "the budget"),
+        Row(f"{name}: round trips deep", depth, "", deepest, "the budget"),
+        Row(f"{name}, {latency * 1000:.0f} ms a call", seconds, "s", floor, "its round trips"),
     ]
+
+
+def _together(mirror: Mirror, run: Run, scale: Scale) -> Row:
+    rate = min(PER_SECOND * UNDER_THE_LIMIT, AT_ONCE / scale.latency)
+    what = f"{scale.questions} diagnoses at once, mirror {mirror.name}, {run.requests} requests"
+    return Row(what, run.seconds, "s", scale.latency + run.requests / rate, f"METRC lets {rate:.0f}/s through")
+
+
+async def _run(world: World, mirror: Mirror, labels: list[str], latency: float) -> Run:
+    with tempfile.TemporaryDirectory() as name:
+        async with _shop(world, Path(name), mirror, latency) as (bot, metrc, watched):
+            metrc.requests.clear()
+            watched.spans.clear()
+            began = time.perf_counter()
+            async with asyncio.TaskGroup() as group:
+                for label in labels:
+                    group.create_task(bot.answer(asked(label, deadline=600), quiet))
+            return Run(time.perf_counter() - began, len(metrc.requests), watched.depth())
 
 
 @asynccontextmanager
-async def shop(world: World, latency: float) -> AsyncIterator[tuple[Bot, MetrcStandIn]]:
-    """The bot in front of a METRC on loopback that takes ``latency`` seconds a call."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        config = settings(folder, now=world.now)
-        metrc = MetrcStandIn(world, _Fixed(world), latency=latency)
-        write_books(world, folder / "pos", world.now)
-        async with running(metrc.asgi) as url:
-            facility = config.facilities[0]
-            near = replace(facility, metrc=replace(facility.metrc, base_url=url, requests_per_second=50))
-            async with opened(replace(config, facilities=(near,))) as bot:
-                yield bot, metrc
-
-
-class _Fixed:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def now(self):
-        return self._world.now
-
-
-async def _ask(bot: Bot, metrc: MetrcStandIn) -> tuple[float, int]:
-    before, began = len(metrc.requests), time.perf_counter()
-    await bot.answer(asked(LABEL), quiet)
-    return time.perf_counter() - began, len(metrc.requests) - before
-
-
-def _rows(name: str, runs: list[tuple[float, int]], rounds: int, latency: float) -> list[Row]:
-    seconds = statistics.median(run[0] for run in runs)
-    requests = statistics.median(run[1] for run in runs)
-    floor = rounds * latency
-    return [
-        Row(f"{name}, {latency * 1000:.0f} ms a call", seconds, "s", floor, f"{rounds} rounds of one call"),
-        Row(f"{name}, requests to METRC", requests, "", 8 if rounds == WARM_ROUNDS else 12, "the budget"),
-    ]
+async def _shop(
+    world: World, folder: Path, mirror: Mirror, latency: float
+) -> AsyncIterator[tuple[Bot, MetrcStandIn, Watched]]:
+    """The bot in front of a METRC on loopback that takes ``latency`` seconds a call; its mirror filled without it."""
+    then = SystemClock(NOW - (mirror.age or timedelta()))
+    config = settings(folder, now=NOW)
+    metrc = MetrcStandIn(world, then)
+    watched = Watched(metrc.asgi)
+    write_books(world, folder / "pos", NOW)
+    async with running(watched) as url, Transport(dev=True) as transport:
+        (facility,) = config.facilities
+        fast = replace(facility, metrc=replace(facility.metrc, base_url=url))
+        near = replace(fast, metrc=replace(fast.metrc, requests_per_second=PER_SECOND))
+        books = await open_books(config.database_url)
+        try:
+            if mirror.age is not None:
+                filling = Bot(replace(config, facilities=(fast,)), books, transport, then)
+                await filling.sync(fast, HISTORY, lambda *_: None)
+            metrc.clock, metrc.latency = SystemClock(NOW), latency
+            yield Bot(replace(config, facilities=(near,)), books, transport, SystemClock(NOW)), metrc, watched
+        finally:
+            await books.close()

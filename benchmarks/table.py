@@ -30,9 +30,36 @@ class Scale:
     latency: float = 0.2
     rows: int = 100_000
     commands: int = 200
+    packages: int = 10_000
+    many_packages: int = 100_000
+    receipts: int = 1_000_000
+    questions: int = 100
+    shops: int = 500
+    intents: int = 100
+    storms: int = 2000
+    kills: int = 50
+    shop_years: int = 52
+    shop_weeks: int = 52
+    slots: int = 1000
 
 
-SMALL = Scale(repeats=1, latency=0.005, rows=500, commands=5)
+SMALL = Scale(
+    packages=60,
+    many_packages=60,
+    repeats=1,
+    latency=0.005,
+    rows=500,
+    commands=5,
+    receipts=3000,
+    questions=3,
+    shops=3,
+    intents=4,
+    storms=12,
+    kills=1,
+    shop_years=1,
+    shop_weeks=8,
+    slots=40,
+)
 FULL = Scale()
 
 

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from bot import alerts
+from bot.approve import Office
+from bot.approvers import RememberingDirectory
 from bot.errors import QuestionError
 from bot.gather import Desk
-from bot.investigate import investigate
+from bot.investigate import investigate, new_id
+from bot.lookout import LiveLookout
 from bot.metrc.client import Keys, MetrcClient
+from bot.metrc.removals import MetrcRemovals
 from bot.mirror import SyncReport, Told, sync
 from bot.model import Diagnosis, Question
-from bot.ports import Books, Clock, PointOfSale, Progress
+from bot.monitors import Watched
+from bot.opening import opening
+from bot.ports import Books, Clock, Directory, PointOfSale, Progress
 from bot.pos.csv.adapter import CsvPos
-from bot.settings import FacilitySettings, Settings
+from bot.removals import Pace, Policy
+from bot.settings import FacilitySettings, Settings, switched_off
+from bot.silence import BackTest
+from bot.sweep import SweepProgress, Yard, sweep
+from bot.sweep_groups import Sweep
 from bot.transport import Limiter, Transport
+from bot.watch import Desk as WatchDesk
+from bot.watch import Round, Station, try_out, watch
 
 # just under what METRC grants: a facility 50 reads a second and 10 at a time, a software key 150 and 30
 UNDER_THE_LIMIT = 0.98
@@ -46,6 +61,8 @@ class Bot:
     transport: Transport
     clock: Clock
     _limiters: dict[str, Limiter] = field(default_factory=dict)
+    # licenses at whose host a window wider than a day was refused
+    _narrow: set[str] = field(default_factory=set)
 
     async def answer(self, question: Question, progress: Progress) -> Diagnosis:
         """Answer one question about a facility that is configured."""
@@ -56,6 +73,69 @@ class Bot:
         """Bring the mirror of one facility up to date."""
         desk, now = self.desk(facility), self.clock.now()
         return await sync(desk.metrc, desk.pos, desk.mirror, since=now - since, now=now, progress=progress)
+
+    def office(self, directory: Directory) -> Office:
+        """Where removals are decided and carried out; ``directory`` says who people are."""
+        return Office(
+            intents=self.books.intents,
+            audit=self.books.audit,
+            ledger=self.books.ledger,
+            directory=RememberingDirectory(directory, self.clock),
+            fresh_directory=directory,
+            policy=lambda license_number: policy_of(self.settings, self.facility(license_number)),
+            lookout=self._lookout,
+            remover=self._remover,
+            clock=self.clock,
+            owner=new_id(),
+            pace=Pace(timedelta(seconds=self.settings.lease_seconds)),
+        )
+
+    def _lookout(self, license_number: str) -> LiveLookout:
+        metrc = self._metrc(self.facility(license_number))
+        return LiveLookout(metrc, lambda question: self.answer(question, _unheard), self.books.ledger, self.clock)
+
+    def _remover(self, license_number: str) -> MetrcRemovals:
+        facility = self.facility(license_number)
+        return MetrcRemovals(
+            self.transport,
+            base_url=facility.metrc.base_url,
+            license_number=facility.license,
+            keys=lambda: Keys(facility.metrc.vendor_key.read(), facility.metrc.user_key.read()),
+            limiter=self._limiter(facility),
+            now=self.clock.now,
+        )
+
+    async def sweep(self, facility: FacilitySettings, progress: SweepProgress) -> Sweep:
+        """Judge the whole shop."""
+        return await sweep(self._yard(facility), progress)
+
+    async def sweep_license(self, license_number: str, progress: SweepProgress) -> Sweep:
+        """The same by license; raises ``QuestionError`` for one that is not configured."""
+        return await self.sweep(self.facility(license_number), progress)
+
+    def _yard(self, facility: FacilitySettings) -> Yard:
+        metrc = self._metrc(facility)
+        desk = replace(self.desk(facility), metrc=metrc)
+        return Yard(desk, stream=metrc, stock=self.books.stock(facility.license))
+
+    async def watch(self, policy: alerts.Policy) -> Round:
+        """One round of every monitor at every facility; what is to be said of it waits in the outbox."""
+        stations = tuple(self._station(facility) for facility in self.settings.facilities)
+        desk = WatchDesk(stations, self.books.alerts, self.books.memory)
+        return await watch(desk, self.clock.now(), policy)
+
+    async def try_out(self, facility: FacilitySettings) -> BackTest:
+        """What the watch over a silent feed would have told in the last 8 weeks."""
+        return await try_out(self._station(facility), self.clock.now())
+
+    def _station(self, facility: FacilitySettings) -> Station:
+        return Station(
+            watched=watched_of(facility),
+            metrc=lambda: self._metrc(facility),
+            mirror=self.books.mirror(facility.license),
+            statistics=self.books.statistics(facility.license),
+            pos=self._pos(facility),
+        )
 
     def facility(self, license_number: str) -> FacilitySettings:
         """The facility with this license; raises ``QuestionError``."""
@@ -95,8 +175,9 @@ class Bot:
             keys=lambda: keys,
             zone=facility.zone,
             limiter=self._limiter(facility),
-            window_hours=metrc.window_hours,
+            window_hours=min(24, metrc.window_hours) if facility.license in self._narrow else metrc.window_hours,
             now=self.clock.now,
+            narrowed=partial(self._narrow.add, facility.license),
         )
 
     def _limiter(self, facility: FacilitySettings) -> Limiter:
@@ -117,6 +198,39 @@ class Bot:
             max_age_minutes=pos.max_age_minutes,
             exports=self.books.exports(facility.license),
         )
+
+
+def watched_of(facility: FacilitySettings) -> Watched:
+    """What the configuration says about a shop, as far as a monitor may need it."""
+    return Watched(
+        shop=facility.shop,
+        host=urlsplit(facility.metrc.base_url).netloc,
+        key=facility.metrc.user_key.reference,
+        opening=opening(facility.time_zone, facility.opening_hours, facility.holidays),
+        pos=facility.pos.kind,
+        channel=facility.channel,
+        key_issued_on=facility.metrc.key_issued_on,
+        key_max_age_days=facility.metrc.key_max_age_days,
+        false_alarms_per_year=float(facility.false_alarms_per_year),
+        escalate_to=facility.escalate_to,
+        escalate_after=timedelta(minutes=facility.escalate_after_minutes),
+    )
+
+
+def policy_of(settings: Settings, facility: FacilitySettings) -> Policy:
+    """What the configuration says about removals at this shop; the kill switch is read from the file each time."""
+    return Policy(
+        approvers=facility.approvers,
+        second_person=facility.second_person,
+        act=facility.act,
+        approval=timedelta(minutes=facility.approval_minutes),
+        two_approvals_over=facility.two_approvals_over,
+        read_only=switched_off(otherwise=settings.read_only),
+    )
+
+
+async def _unheard(_sentence: str) -> None:
+    """Nobody waits for the progress of a look."""
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.errors import ProblemKind
@@ -28,10 +28,13 @@ from bot.model import (
     TransferPackage,
     TransferredPackage,
 )
-from bot.posting import Matched, match
+from bot.posting import Fate, Matched, match
 from bot.units import EACH, convert, in_grams, same_unit
 
 T = TypeVar("T")
+
+# the POS took these off and METRC certainly did not
+UNPOSTED: Final = (Fate.REFUSED, Fate.NEVER_POSTED, Fate.ON_ITS_WAY, Fate.RECEIPT_VOIDED)
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,17 @@ def pos_total(evidence: Evidence) -> Decimal | None:
     parts = [in_metrc_units(row.quantity, row.unit, evidence) for row in rows]
     known = [part for part in parts if part is not None]
     return sum(known, Decimal(0)) if known and len(known) == len(parts) else None
+
+
+def pos_before(case: Case) -> Decimal | None:
+    """What the POS would hold had it not taken off the sales that METRC never had: all that METRC can be short of."""
+    held = pos_total(case.evidence)
+    if held is None:
+        return None
+    sales = case.matched.having(*UNPOSTED)
+    unit = pos_unit(case.evidence)
+    taken = [in_metrc_units(s.sale.quantity, unit, case.evidence) or Decimal(0) for s in sales]
+    return held + sum((each for each in taken if each > 0), Decimal(0))
 
 
 def is_converted(evidence: Evidence) -> bool:

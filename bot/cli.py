@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bot.app import Bot
     from bot.model import Diagnosis
     from bot.settings import FacilitySettings, Settings
+    from bot.sweep_groups import Sweep
+    from bot.watch import Round
 
 T = TypeVar("T")
 
@@ -39,11 +41,14 @@ app = typer.Typer(
 )
 reconcile = typer.Typer(help="Answer one question, with the evidence.", rich_markup_mode=None, add_completion=False)
 app.add_typer(reconcile, name="reconcile")
+audit_app = typer.Typer(help="The append-only log of removals.", rich_markup_mode=None, add_completion=False)
+app.add_typer(audit_app, name="audit")
 
 Facility = Annotated[
     str | None,
     typer.Option("--facility", metavar="LICENSE", help="The METRC license; may be left out when there is one."),
 ]
+Deadline = Annotated[str, typer.Option("--deadline", metavar="S", help="Seconds for the whole answer, 1 to 3600.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -140,9 +145,7 @@ def reconcile_package(
     shelf: Annotated[
         str | None, typer.Option("--shelf", metavar="QTY", help="What somebody counted on the shelf.")
     ] = None,
-    deadline: Annotated[
-        str, typer.Option("--deadline", metavar="S", help="Seconds for the whole answer, 1 to 3600.")
-    ] = "60",
+    deadline: Deadline = "60",
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -160,6 +163,209 @@ def reconcile_package(
 
     diagnosis = _with_bot(settings, answer)
     _print_diagnosis(diagnosis, as_json=as_json)
+
+
+@reconcile.command("receipt")
+def reconcile_receipt(
+    number: Annotated[
+        str, typer.Argument(metavar="N", help="A METRC receipt's id or number, or the POS's number of the sale.")
+    ],
+    facility: Facility = None,
+    deadline: Deadline = "60",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether a sale is in METRC once, as it was rung up, and how its packages stand."""
+    _reconcile_subject("receipt", number, facility, deadline, as_json=as_json)
+
+
+@reconcile.command("manifest")
+def reconcile_manifest(
+    number: Annotated[str, typer.Argument(metavar="N", help="A METRC manifest's number or id.")],
+    facility: Facility = None,
+    deadline: Deadline = "60",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether a load arrived, all of it and once, and how its packages stand."""
+    _reconcile_subject("manifest", number, facility, deadline, as_json=as_json)
+
+
+@reconcile.command("product")
+def reconcile_product(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A POS product's or METRC item's name or id.")],
+    facility: Facility = None,
+    deadline: Deadline = "60",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether the packages of a product share one fault, and how each of them stands."""
+    _reconcile_subject("product", name, facility, deadline, as_json=as_json)
+
+
+def _reconcile_subject(kind: str, text: str, facility: str | None, deadline: str, *, as_json: bool) -> None:
+    from bot.model import Question, Subject, SubjectKind
+    from bot.subject_names import readable_subject
+
+    subject = Subject(SubjectKind(kind), readable_subject(SubjectKind(kind), text))
+    seconds = _seconds(deadline)
+    settings = _settings()
+    question = Question(_one_facility(settings, facility).license, subject, deadline_seconds=seconds)
+
+    async def answer(bot: Bot) -> Diagnosis:
+        return await bot.answer(question, _say_nothing if as_json else _say)
+
+    _print_diagnosis(_with_bot(settings, answer), as_json=as_json)
+
+
+@reconcile.command("facility")
+def reconcile_facility(facility: Facility = None, *, as_json: AsJson = False) -> None:
+    """Judge every package of a shop, and tell what is wrong by its common cause."""
+    from bot.sweep_report import as_json as report
+    from bot.sweep_report import as_text
+
+    settings = _settings()
+    shop = _one_facility(settings, facility)
+    sweep = _with_bot(settings, lambda bot: _sweep(bot, shop, as_json=as_json))
+    _print_json(report(sweep)) if as_json else print(as_text(sweep))
+
+
+async def _sweep(bot: Bot, shop: FacilitySettings, *, as_json: bool) -> Sweep:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as bar:
+        task = bar.add_task(shop.name, total=None)
+
+        async def told(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{stage}: {done:,}" if done else stage, completed=done, total=total or None)
+
+        return await bot.sweep(shop, told)
+
+
+@app.command("replay")
+def replay_command(
+    diagnosis_id: Annotated[
+        str | None, typer.Argument(metavar="DIAGNOSIS_ID", help="The id under an answer, as in “Question 8a9d…”.")
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every stored answer, as a regression run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge stored evidence again by today's checks; exit 1 when anything would be answered otherwise.
+
+    Nothing is read from METRC or the POS.
+    """
+    if (diagnosis_id is None) != every:
+        raise QuestionError("countlast replay needs one of: DIAGNOSIS_ID, --all")
+    settings = _settings()
+    if not _with_bot(settings, lambda bot: _replay(bot, diagnosis_id, as_json=as_json)):
+        raise typer.Exit(FAILED)
+
+
+async def _replay(bot: Bot, diagnosis_id: str | None, *, as_json: bool) -> bool:
+    from bot import replay
+
+    if diagnosis_id is None:
+        run = await replay.replay_all(bot.books.ledger.answers())
+        _print_json(replay.regression_as_json(run)) if as_json else print(replay.regression_as_text(run))
+        return run.is_equal
+    stored = await bot.books.ledger.stored(diagnosis_id.strip())
+    if stored is None:
+        raise QuestionError(f"No answer {diagnosis_id[:64]!r} is stored; accepted: the id under an answer, or --all")
+    one = replay.replay(stored)
+    _print_json(replay.replayed_as_json(one)) if as_json else print(replay.replayed_as_text(one))
+    return one.is_equal
+
+
+@audit_app.command("export")
+def audit_export(
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="csv or jsonl.")] = "jsonl",
+) -> None:
+    """Print the whole log, oldest row first, and its last row's number and hash on stderr."""
+    from bot.audit import as_csv, as_jsonl, head_of
+
+    forms = {"csv": as_csv, "jsonl": as_jsonl}
+    if form not in forms:
+        raise QuestionError(f"--format is {form!r}; accepted: {', '.join(forms)}")
+
+    async def work(bot: Bot) -> None:
+        rows = [row async for row in bot.books.audit.rows()]
+        for line in forms[form](rows):
+            sys.stdout.write(line)
+        print(f"anchor {head_of(rows[-1])}" if rows else "the log is empty", file=sys.stderr)
+
+    _with_bot(_settings(), work)
+
+
+@audit_app.command("verify")
+def audit_verify(
+    anchors: Annotated[
+        list[str] | None,
+        typer.Option("--anchor", metavar="SEQ:HASH", help="A row's number and hash put away earlier; may be repeated."),
+    ] = None,
+) -> None:
+    """Check the whole log; exit 1 and name the first broken row when it is not as it was written.
+
+    Without an anchor from outside, a log that was cut off or written anew in all its tables cannot be told.
+    """
+    from bot.audit import Walk, parse_anchor
+
+    kept = [parse_anchor(text) for text in anchors or ()]
+
+    async def work(bot: Bot) -> bool:
+        # The end is read before and after: rows that are added meanwhile are no fault.
+        walk = Walk([*kept, await bot.books.audit.head()])
+        async for row in bot.books.audit.rows():
+            walk.feed(row)
+        found = walk.verdict(await bot.books.audit.head())
+        print(found.says if found.holds else f"row {found.broken} is broken: {found.says}")
+        return found.holds
+
+    if not _with_bot(_settings(), work):
+        raise typer.Exit(FAILED)
+
+
+@app.command("watch")
+def watch_command(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One round, now.")] = False,
+    backwards: Annotated[
+        bool,
+        typer.Option(
+            "--back-test", help="Only tell how often the silence alert would have spoken in the last 8 weeks."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at every facility once: keys, rights, syncs, exports; nothing is held back, and one good look ends an alert."""
+    if backwards:
+        _with_bot(_settings(), _tell_back_tests)
+        return
+    if not once:
+        raise ConfigurationError(["countlast watch needs --once or --back-test"])
+    from bot.watch import ONCE
+    from bot.watch import as_json as report
+
+    async def work(bot: Bot) -> Round:
+        return await bot.watch(ONCE)
+
+    done = _with_bot(_settings(), work)
+    _print_json(report(done)) if as_json else print(_round_text(done))
+
+
+async def _tell_back_tests(bot: Bot) -> None:
+    for shop in bot.settings.facilities:
+        print(f"{shop.name} ({shop.license}): {(await bot.try_out(shop)).says}")
+
+
+def _round_text(done: Round) -> str:
+    lines = [f"opened: {alert.headline} {alert.remedy}" for alert in done.opened]
+    opened = {alert.id for alert in done.opened}
+    lines += [f"open: {alert.headline}" for alert in done.open if alert.id not in opened]
+    lines += [f"closed: {alert.headline}" for alert in done.closed]
+    return "\n".join(lines) or "All is well."
 
 
 @app.command("sync")
@@ -237,6 +443,10 @@ def demo_command(
         str | None,
         typer.Option("--exec", metavar="COMMAND", help="Send this one command, print its thread, stop."),
     ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", help="A random shop instead; what is wrong with it is listed."),
+    ] = None,
 ) -> None:
     """Start a whole store on this machine.
 
@@ -245,7 +455,7 @@ def demo_command(
     number = _port(port)
     from demo.run import demo
 
-    asyncio.run(demo(port=number, execute=execute))
+    asyncio.run(demo(port=number, execute=execute, seed=seed))
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
@@ -328,11 +538,15 @@ async def _say_nothing(_sentence: str) -> None:
     """A script wants the answer only."""
 
 
+def _print_json(told: dict[str, Any]) -> None:
+    print(json.dumps(told, ensure_ascii=False, indent=2))
+
+
 def _print_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     if as_json:
         from bot.report import as_json as report
 
-        print(json.dumps(report(diagnosis), ensure_ascii=False, indent=2))
+        _print_json(report(diagnosis))
     else:
         from bot.wording import as_text
 

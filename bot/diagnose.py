@@ -26,6 +26,7 @@ from bot.model import (
     Outcome,
     Reading,
     Result,
+    Share,
 )
 from bot.units import plain
 
@@ -74,15 +75,35 @@ def root(outcomes: Sequence[Outcome], gap: Gap | None) -> Finding | None:
         if outcome.closes:
             return outcome.findings[0] if outcome.findings else None
     findings = [finding for outcome in outcomes for finding in outcome.findings]
-    brought = {code for finding in findings for code in finding.brings_about}
-    roots = [finding for finding in findings if finding.code not in brought]
+    roots = [finding for finding in findings if not _is_brought(finding, findings)]
     # max() keeps the first of equals, and the findings stand in the order of the checks
     return max(roots, key=lambda finding: _weight(finding, findings, gap), default=None)
 
 
+def _is_brought(finding: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether another finding is behind all of it; what no other is behind makes it a root of its own."""
+    brings = any(finding.code in other.brings_about for other in findings)
+    return brings and (not finding.shares or not _unbrought(finding, findings))
+
+
+def _unbrought(finding: Finding, findings: Sequence[Finding]) -> list[Share]:
+    """The events of a finding that no other brings about."""
+    behind = [other for other in findings if finding.code in other.brings_about]
+    if any(not other.events for other in behind):
+        return []
+    events = {event for other in behind for event in other.events}
+    return [share for share in finding.shares if share.refs[-1] not in events]
+
+
+def _brought(finding: Finding, findings: Sequence[Finding]) -> list[Share]:
+    """The events of other findings that this one brings about."""
+    others = [share for other in findings if other.code in finding.brings_about for share in other.shares]
+    return [share for share in others if not finding.events or share.refs[-1] in finding.events]
+
+
 def _weight(finding: Finding, findings: Sequence[Finding], gap: Gap | None) -> Decimal:
-    own = [finding, *(other for other in findings if other.code in finding.brings_about)]
-    shares = {share.refs[-1]: share.quantity for each in own for share in each.shares}
+    own = (*_unbrought(finding, findings), *_brought(finding, findings))
+    shares = {share.refs[-1]: share.quantity for share in own}
     settled = shares if gap is None else {s.refs[-1]: s.quantity for s in gap.explained if s.refs[-1] in shares}
     return abs(sum(settled.values(), Decimal(0)))
 
@@ -147,7 +168,9 @@ def is_stale(evidence: Evidence) -> bool:
 def _readings(evidence: Evidence) -> tuple[Reading[Any], ...]:
     e = evidence
     lists: tuple[Reading[Any], ...] = (e.receipts, e.deliveries, e.transfers, e.transferred, e.adjustments)
-    searched: tuple[Reading[Any], ...] = tuple(reading for reading in (e.near, e.elsewhere) if reading is not None)
+    searched: tuple[Reading[Any], ...] = tuple(
+        reading for reading in (e.near, e.elsewhere, e.children) if reading is not None
+    )
     return (e.package, *lists, *searched, e.pos_rows, e.pos_sales, e.pos_events)
 
 

@@ -196,8 +196,12 @@ class DeadlineReached(SourceError):
 
 
 class ChatError(CountlastError):
-    """Slack refused. ``code`` is Slack's own word (``not_in_channel``, ``ratelimited`` …)."""
+    """Slack refused. ``code`` is Slack's own word (``not_in_channel``, ``ratelimited`` …).
 
-    def __init__(self, sentence: str, *, code: str) -> None:
+    ``retry_after``: in how many seconds Slack wants to be asked again, where it said so.
+    """
+
+    def __init__(self, sentence: str, *, code: str, retry_after: float | None = None) -> None:
         self.code = code
+        self.retry_after = retry_after
         super().__init__(sentence)

@@ -1,16 +1,22 @@
 """The gap accountant: every unit of the difference goes to at most one named event, exactly. Pure.
 
 Events whose size is known count as they are. An event that explains "whatever is left" (a finished package, a load on
-the road) is settled after them, in the order of the checks, and never takes more than its own size or the other sign.
+the road, a sale that only the difference can prove) is settled after them, and never takes more than its own size or the
+other sign. Where several compete, those whose sizes close the account to the unit are preferred; else the order of the
+checks decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import Final
 
 from bot.case import metrc_side, metrc_unit, pos_total
 from bot.model import Evidence, Gap, Outcome, Share
+
+# sums of competing events that are looked at before the order of the checks has to decide
+MOST_SUMS: Final = 2000
 
 
 def account(evidence: Evidence, outcomes: Iterable[Outcome]) -> Gap | None:
@@ -42,12 +48,40 @@ def settle(difference: Decimal, shares: Iterable[Share]) -> tuple[Share, ...]:
         elif share.refs[-1] not in explained:
             explained[share.refs[-1]] = share
     left = difference - sum((share.quantity for share in explained.values()), Decimal(0))
+    competing: dict[str, Share] = {}
     for share in waiting:
+        if share.refs[-1] not in explained:
+            competing.setdefault(share.refs[-1], share)
+    for share in _preferred(tuple(competing.values()), left):
         part = _part(share, left)
-        if part and share.refs[-1] not in explained:
+        if part:
             explained[share.refs[-1]] = Share(share.code, part, share.refs)
             left -= part
     return tuple(explained.values())
+
+
+def _preferred(competing: Sequence[Share], left: Decimal) -> Sequence[Share]:
+    """The earliest of the competing events that close the account to the unit; all of them when none do."""
+    fitting = [share for share in competing if _part(share, left) == share.quantity]
+    reachable = _sums(fitting)
+    if reachable is None or left not in reachable[0]:
+        return competing
+    chosen = []
+    for share, later in zip(fitting, reachable[1:], strict=True):
+        if left - share.quantity in later:
+            chosen.append(share)
+            left -= share.quantity
+    return chosen
+
+
+def _sums(shares: Sequence[Share]) -> list[set[Decimal]] | None:
+    """For every place in the row, what those from there on can add up to; None: more sums than are worth a look."""
+    sums = [{Decimal(0)}]
+    for share in reversed(shares):
+        sums.append(sums[-1] | {each + share.quantity for each in sums[-1]})
+        if len(sums[-1]) > MOST_SUMS:
+            return None
+    return sums[::-1]
 
 
 def _part(share: Share, left: Decimal) -> Decimal:

@@ -1,27 +1,30 @@
 """Read what one question needs, everything at once and within its deadline, and end in frozen ``Evidence``.
 
-Three rounds at most. First: may the key see the license, does each family answer, the package by its label, the POS.
-Then, as far as the package's age asks for it: the lists that the mirror does not hold yet. Last: the lines of those
-receipts and manifests that can concern the label. A reading that fails or comes too late is a problem in its place;
-it never stops the others.
+Three rounds at most. First: may the key see the license, does each family answer, the package by its label, the POS, and
+the newest changes of the lists that the mirror holds. Then, as far as the package's age asks for it: the lists that it
+does not hold yet. Last: the lines of those receipts and manifests that can concern the label. A reading that fails or
+comes too late is a problem in its place; it never stops the others.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from functools import cached_property
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from bot.errors import DeadlineReached, Problem, ProblemKind, SourceError
 from bot.labels import as_digits, edits, is_well_formed
-from bot.mirror import freshen, read_delivery_lines, read_receipt_lines, read_transfer_packages
+from bot.mirror import OVERLAP, freshen, read_delivery_lines, read_receipt_lines, read_transfer_packages
 from bot.model import (
     LABEL_LENGTH,
     Access,
     Adjustment,
+    Coverage,
     Evidence,
     Facility,
     Feed,
@@ -61,11 +64,22 @@ MOST_RECEIPTS: Final = 300
 MOST_TRANSFERS: Final = 60
 MOST_LISTED: Final = 2000
 OTHER_LICENSES: Final = 5
+# METRC and the POS may be waited for so long; what is left of the question's time is for the database and the answer
+SHARE: Final = 0.9
+MOST_LEFT: Final = 1.0
+TIDYING: Final = 1.0
+# what the mirror holds decides what METRC is asked for; a mirror that hangs must not take the time to ask at all
+LOOKING_UP: Final = 0.2
+# the event loop alone would let go of a task that nobody waits for
+_LEFT_BEHIND: Final[set[asyncio.Task[Any]]] = set()
+MOST_UNHEARD: Final = 5
 FAMILIES: Final = ("packages", "sales", "transfers")
 TAILS: Final = {
+    "packages": (Feed.PACKAGES_ACTIVE,),
     "sales": (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE),
     "transfers": (Feed.TRANSFERS_INCOMING,),
 }
+DELIVERY_FEEDS: Final = (Feed.DELIVERIES_ACTIVE, Feed.DELIVERIES_INACTIVE)
 RECEIPT_FEEDS: Final = (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE)
 TRANSFER_FEEDS: Final = (Feed.TRANSFERS_INCOMING, Feed.TRANSFERS_OUTGOING, Feed.TRANSFERS_REJECTED)
 SEARCH_FEEDS: Final = (Feed.PACKAGES_IN_TRANSIT, Feed.PACKAGES_ON_HOLD, Feed.PACKAGES_INACTIVE)
@@ -84,8 +98,11 @@ class Desk:
 
 
 async def gather(question: Question, desk: Desk, progress: Progress) -> Evidence:
-    """Gather the evidence for one question."""
-    return await _Gathering(question, desk, progress).run()
+    """Gather the evidence for one question, within its deadline. Raises ``StorageError`` when the mirror fails."""
+    try:
+        return await _Gathering(question, desk, progress).run()
+    except ExceptionGroup as errors:
+        raise _innermost(errors) from errors
 
 
 @dataclass
@@ -95,24 +112,34 @@ class _Gathering:
     progress: Progress
     # feeds whose newest changes were read for this question, and from when on they are held
     fresh: dict[Feed, datetime] = field(default_factory=dict)
+    # feeds that could not be read, which are not tried again for this question; and how old is what the mirror holds
+    failed: dict[Feed, Problem] = field(default_factory=dict)
+    held_as_of: dict[Feed, datetime | None] = field(default_factory=dict)
+    turns: dict[Feed, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     label: str = field(init=False)
     now: datetime = field(init=False)
     deadline: float = field(init=False)
+    end: float = field(init=False)
+    looked_up: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.label = self.question.subject.value
         self.now = self.desk.clock.now()
-        self.deadline = asyncio.get_running_loop().time() + self.question.deadline_seconds
+        seconds = self.question.deadline_seconds
+        start = asyncio.get_running_loop().time()
+        self.looked_up = start + seconds * LOOKING_UP
+        self.end = start + seconds
+        self.deadline = self.end - min(MOST_LEFT, seconds * (1 - SHARE))
 
     async def run(self) -> Evidence:
         before = self.desk.metrc.requests
-        await self.progress("Reading the POS and METRC")
+        await self._in_time(self._tell("Reading the POS and METRC"), None)
         books, access, package = await self._first_round()
         if not access_is_open(access):
             access = await self._ask_other_keys(access)
             return self._closed(access, Known(self.label, self.now, package, books))
         known = Known(self.label, self.now, _absent_if_refused(package, access), books)
-        await self.progress("Laying receipts and manifests side by side")
+        await self._in_time(self._tell("Laying receipts and manifests side by side"), None)
         lists = await self._lists(known, access)
         return replace(
             self._closed(lists.access, known),
@@ -120,6 +147,8 @@ class _Gathering:
             receipts=lists.receipts,
             receipts_window=lists.receipts_window,
             unread_receipts=lists.unread_receipts,
+            receipts_elsewhere=lists.receipts_elsewhere,
+            pos_other_lines=known.lines_beside(lists.receipts.value or ()),
             deliveries=lists.deliveries,
             transfers=lists.transfers,
             transferred=lists.transferred,
@@ -127,40 +156,61 @@ class _Gathering:
             near=lists.near,
             elsewhere=lists.elsewhere,
             delays=lists.delays,
+            children=lists.children,
+            pos_unheard=lists.pos_unheard,
+            pos_kin=known.kin(lists.package.value, (lists.children.value if lists.children else None) or ()),
             requests=self.desk.metrc.requests - before,
         )
 
     # --- the first round ----------------------------------------------------------------------------------------------
 
     async def _first_round(self) -> tuple[PosBooks, Access, Reading[MetrcPackage]]:
-        metrc = self.desk.metrc
+        metrc, asked = self.desk.metrc, f"GET /packages/v2/{self.label}"
+        held = await self._in_time(self.desk.mirror.package(self.label), None, until=self.looked_up)
+        since = held.received_at - MARGIN if held is not None and held.received_at is not None else self.now
         async with asyncio.TaskGroup() as group:
-            books = group.create_task(self.desk.pos.read(self.now))
+            books = group.create_task(self._books())
             facilities = group.create_task(self._read("metrc", "GET /facilities/v2/", metrc.facilities))
-            asked = f"GET /packages/v2/{self.label}"
             package = group.create_task(self._read("metrc", asked, lambda: metrc.package(self.label)))
-            probes = [group.create_task(self._probe(family)) for family in FAMILIES]
+            probes = [group.create_task(self._packages_probe(package, is_held=held is not None))]
+            probes += [group.create_task(self._probe(family, since)) for family in FAMILIES[1:]]
         access = Access(facilities.result(), tuple(probe.result() for probe in probes))
         return books.result(), access, package.result()
 
-    async def _probe(self, family: str) -> Probe:
+    async def _books(self) -> PosBooks:
+        return await self._in_time(self.desk.pos.read(self.now), _unread_books(), until=self.deadline)
+
+    async def _packages_probe(self, package: Awaitable[Reading[MetrcPackage]], *, is_held: bool) -> Probe:
+        """A package that answers proves the family. One that METRC was never seen to have needs a proof beside it."""
+        if is_held:
+            reading = await package
+            if reading.was_read:
+                return Probe("packages", Reading(reading.source, reading.asked, reading.as_of, value=True))
+        return await self._probe("packages", self.now)
+
+    async def _probe(self, family: str, since: datetime) -> Probe:
         """One cheap read of a family. Where the mirror holds it, its newest changes are read: that proves as much."""
         feeds = TAILS.get(family, ())
-        held = {feed: await self.desk.mirror.coverage(feed) for feed in feeds}
-        ends = {feed: coverage.window.end for feed, coverage in held.items() if coverage is not None}
-        if feeds and len(ends) == len(feeds):
-            problems = await _at_once(*(self._freshen((feed,), end) for feed, end in ends.items()))
-            problem = next((problem for problem in problems if problem is not None), None)
-            asked = f"GET {' and '.join(feed.value for feed in feeds)}, newest changes"
-            return Probe(
-                family, Reading("metrc", asked, self.now if problem is None else None, problem is None, problem)
-            )
+        tail = await self._newest(feeds, since) if feeds else None
+        if tail is not None:
+            return Probe(family, tail)
 
         async def ask() -> bool:
             await self.desk.metrc.probe(family)
             return True
 
         return Probe(family, await self._read("metrc", f"GET one page of {family}", ask))
+
+    async def _newest(self, feeds: Sequence[Feed], since: datetime) -> Reading[bool] | None:
+        """Bring feeds up to now, and reach back to ``since``; None, and nothing is asked, if one is not held at all."""
+        mirror, until = self.desk.mirror, self.looked_up
+        coverages = [await self._in_time(mirror.coverage(feed), None, until=until) for feed in feeds]
+        ends = [coverage.window.end for coverage in coverages if coverage is not None]
+        if len(ends) < len(feeds):
+            return None
+        problem = await self._freshen(feeds, min(since, *ends))
+        asked = f"GET {' and '.join(feed.value for feed in feeds)}, newest changes"
+        return Reading("metrc", asked, self.now if problem is None else None, problem is None, problem)
 
     async def _ask_other_keys(self, access: Access) -> Access:
         """Do unrelated keys fail as well? Only asked when the own key was refused."""
@@ -196,8 +246,9 @@ class _Gathering:
             pos_rows=_cut(books.inventory, known.rows, _lost("inventory", known.rows, known)),
             pos_sales=_cut(books.sales, known.sales, _lost("sales", known.sales, known)),
             pos_events=_cut(books.events, known.events, None),
-            pos_near=known.near_rows,
-            pos_other_lines=known.other_lines,
+            pos_near=known.near_rows[:5],
+            pos_other_lines=known.lines_beside(()),
+            pos_siblings=known.siblings,
             pos_sales_since=books.sales_since,
             pos_sales_until=max((line.sold_at for line in sales), default=None),
             pos_events_since=books.events_since,
@@ -209,21 +260,30 @@ class _Gathering:
 
     async def _lists(self, known: Known, access: Access) -> Lists:
         lists = Lists(access, known.package)
-        await _at_once(
+        jobs = (
             self._receipts(known, lists),
             self._transfers(known, lists),
             self._adjustments(known, lists),
-            self._rights(lists),
+            self._rights(known, lists),
             self._search(known, lists),
+            self._children(known, lists),
+            self._unheard(known, lists),
+            self._delays(lists),
         )
-        lists.delays = await self.desk.mirror.delays(self.now - UNKNOWN_AGE)
+        await _at_once(*(self._in_time(job, None) for job in jobs))
         return lists
+
+    async def _delays(self, lists: Lists) -> None:
+        lists.delays = await self.desk.mirror.delays(self.now - UNKNOWN_AGE)
 
     async def _receipts(self, known: Known, lists: Lists) -> None:
         mirror, window = self.desk.mirror, Window(known.since, self.now)
         problem = await self._freshen(RECEIPT_FEEDS, window.start)
         wanted, too_many = await self._candidates(known, window)
-        done, failed = await self._open(wanted, read_receipt_lines)
+        async with asyncio.TaskGroup() as group:
+            opening = group.create_task(self._open(wanted, read_receipt_lines))
+            group.create_task(self._expect_deliveries(known, wanted))
+        done, failed = opening.result()
         unread = {receipt.id: receipt for receipt in (*(r for r, _ in failed), *too_many)}
         touching = await mirror.receipts_touching(self.label)
         if done:
@@ -234,9 +294,17 @@ class _Gathering:
             unread |= {receipt.id: receipt for receipt, _ in failed}
             touching = await mirror.receipts_touching(self.label)
         lists.unread_receipts = tuple(unread.values())
-        lists.receipts = self._from_mirror("GET /sales/v2/receipts/active and inactive", touching, problem, window)
+        lists.receipts_elsewhere = await self._receipts_elsewhere(known, touching)
+        asked = "GET /sales/v2/receipts/active and inactive"
+        lists.receipts = self._from_mirror(asked, touching, problem, window, RECEIPT_FEEDS)
         lists.receipts_window = window
         await self._deliveries(known, touching, lists)
+
+    async def _receipts_elsewhere(self, known: Known, touching: Sequence[MetrcReceipt]) -> tuple[MetrcReceipt, ...]:
+        """Receipts of the label's sales in which METRC has other labels only."""
+        own = {receipt.id for receipt in touching}
+        like = await self.desk.mirror.receipts_like({sale.sale_id for sale in known.sales}, ())
+        return tuple(r for r in like if r.id not in own and r.lines and r.is_live)
 
     async def _candidates(self, known: Known, window: Window) -> tuple[list[MetrcReceipt], list[MetrcReceipt]]:
         """Receipts that may touch the label and whose lines are not known: those to open, and those beyond the limit.
@@ -254,23 +322,30 @@ class _Gathering:
         ordered = list(wanted.values())
         return ordered[:MOST_RECEIPTS], ordered[MOST_RECEIPTS:]
 
+    async def _expect_deliveries(self, known: Known, opening: Sequence[MetrcReceipt]) -> None:
+        """Read the lists of deliveries while receipts are opened, where no receipt can be the sale's already."""
+        mirror = self.desk.mirror
+        numbered = await mirror.receipts_like({sale.sale_id for sale in known.sales}, ())
+        lost = known.lost((*opening, *numbered, *await mirror.receipts_touching(self.label)))
+        if lost:
+            await self._freshen_own(known, DELIVERY_FEEDS, known.sold_since(lost))
+
     async def _deliveries(self, known: Known, touching: Sequence[MetrcReceipt], lists: Lists) -> None:
         """A sale handed over by delivery is in no receipt; only asked when a sale found none."""
-        numbers = {(r.external_number or "").casefold() for r in touching} | {str(r.id) for r in touching}
-        lost = [s for s in known.sales if not {s.sale_id.casefold(), (s.receipt_id or "").lstrip("0")} & numbers]
+        lost = known.lost(touching)
         asked = "GET /sales/v2/deliveries/active and inactive"
         if not lost:
             lists.deliveries = Reading("metrc", asked, self.now, ())
             return
-        window = Window(min(self.now, *(s.sold_at for s in lost)) - MARGIN, self.now)
-        problem = await self._freshen((Feed.DELIVERIES_ACTIVE, Feed.DELIVERIES_INACTIVE), window.start)
+        window = Window(known.sold_since(lost), self.now)
+        problem = await self._freshen_own(known, DELIVERY_FEEDS, window.start)
         moments = {s.sold_at for s in lost}
         rows = await self.desk.mirror.deliveries_between(window)
         wanted = [d for d in rows if d.lines is None and d.sold_at in moments]
         await self._open(wanted, read_delivery_lines)
         rows = await self.desk.mirror.deliveries_between(window)
         ours = tuple(d for d in rows if any(line.label == self.label for line in d.lines or ()))
-        lists.deliveries = self._from_mirror(asked, ours, problem, window)
+        lists.deliveries = self._from_mirror(asked, ours, problem, window, DELIVERY_FEEDS)
 
     async def _transfers(self, known: Known, lists: Lists) -> None:
         since = max(known.since - MANIFEST_AGE, self.now - LONGEST)
@@ -283,19 +358,25 @@ class _Gathering:
             problem = failed[0][1] if failed else _too_many(len(wanted) - MOST_TRANSFERS, "manifests")
         rows = await self.desk.mirror.transfers_touching(self.label)
         asked = "GET /transfers/v2/" + ", ".join(feed.value.rsplit("/", 1)[1] for feed in feeds)
-        lists.transfers = self._from_mirror(asked, rows, problem, Window(since, self.now))
+        lists.transfers = self._from_mirror(asked, rows, problem, Window(since, self.now), feeds)
 
     async def _adjustments(self, known: Known, lists: Lists) -> None:
         asked = "GET /packages/v2/adjustments"
         if known.is_missing:
             lists.adjustments = Reading("metrc", asked, self.now, ())
             return
-        problem = await self._freshen((Feed.ADJUSTMENTS,), known.since)
+        problem = await self._freshen_own(known, (Feed.ADJUSTMENTS,), known.since)
         rows = await self.desk.mirror.adjustments_of(self.label)
-        lists.adjustments = self._from_mirror(asked, rows, problem, Window(known.since, self.now))
+        window = Window(known.since, self.now)
+        lists.adjustments = self._from_mirror(asked, rows, problem, window, (Feed.ADJUSTMENTS,))
 
-    async def _rights(self, lists: Lists) -> None:
-        """What this employee may do; many states do not offer the call, and nothing rests on it alone."""
+    async def _rights(self, known: Known, lists: Lists) -> None:
+        """What this employee may do; only asked when METRC refused a sale, for nothing else can rest on it.
+
+        Many states do not offer the call.
+        """
+        if not any(sale.message for sale in known.sales):
+            return
         facilities = lists.access.facilities.value or ()
         own = next((f for f in facilities if f.license == self.desk.shop.license), None)
         if own is None or own.employee_license is None:
@@ -303,6 +384,16 @@ class _Gathering:
         employee = own.employee_license
         reading = await self._read("metrc", "GET /employees/v2/permissions", lambda: self.desk.metrc.rights(employee))
         lists.access = Access(lists.access.facilities, lists.access.probes, lists.access.other_keys, reading)
+
+    async def _children(self, known: Known, lists: Lists) -> None:
+        """What METRC made of the package; only asked when the POS holds more than METRC."""
+        if not known.may_be_split:
+            return
+        problem = await self._freshen_own(known, (Feed.PACKAGES_ACTIVE,), known.since)
+        rows = await self.desk.mirror.children_of(self.label)
+        asked = "GET /packages/v2/active, made of this one"
+        window = Window(known.since, self.now)
+        lists.children = self._from_mirror(asked, rows, problem, window, (Feed.PACKAGES_ACTIVE,))
 
     # --- a label that was not found -----------------------------------------------------------------------------------
 
@@ -328,7 +419,8 @@ class _Gathering:
     async def _transferred(self, asked: str, since: datetime, lists: Lists) -> None:
         problem = await self._freshen((Feed.PACKAGES_TRANSFERRED,), since)
         rows = await self.desk.mirror.transferred_touching(self.label)
-        lists.transferred = self._from_mirror(asked, rows, problem, Window(since, self.now))
+        window = Window(since, self.now)
+        lists.transferred = self._from_mirror(asked, rows, problem, window, (Feed.PACKAGES_TRANSFERRED,))
 
     async def _elsewhere(self, lists: Lists) -> None:
         """The same label at the other licenses this key sees."""
@@ -344,7 +436,13 @@ class _Gathering:
 
         readings = await _at_once(*(ask(facility) for facility in others))
         found = tuple(
-            Sighting(self.label, f"{f.name} ({f.license})", r.value.quantity, r.value.item.name)
+            Sighting(
+                self.label,
+                f"{f.name} ({f.license})",
+                r.value.quantity,
+                r.value.item.name,
+                manifest=r.value.received_from_manifest,
+            )
             for f, r in zip(others, readings, strict=True)
             if r.value is not None
         )
@@ -373,6 +471,25 @@ class _Gathering:
         sightings = tuple(Sighting(p.label, "METRC", p.quantity, p.item.name, p.label in held) for p in seen)
         lists.near = Reading("metrc", asked, self.now, sightings, problem)
 
+    async def _unheard(self, known: Known, lists: Lists) -> None:
+        """Rows of nearly this label that METRC does not know: one of them may be this package, mistyped."""
+        package, near = known.package.value, known.near_and_alone
+        if package is None or package.is_closed or not near:
+            return
+        await self._freshen((Feed.PACKAGES_ACTIVE,), known.since)
+        heard = {each.label for each in await self.desk.mirror.packages_near(self.label)}
+        rows = [row for row in near if row.label not in heard][:MOST_UNHEARD]
+
+        async def ask(row: PosPackage) -> Reading[MetrcPackage]:
+            reading = await self._read(
+                "metrc", f"GET /packages/v2/{row.label}", lambda: self.desk.metrc.package(row.label)
+            )
+            return _absent_if_refused(reading, lists.access)
+
+        readings = await _at_once(*(ask(row) for row in rows))
+        none = (reading.was_read and reading.value is None for reading in readings)
+        lists.pos_unheard = tuple(row for row, absent in zip(rows, none, strict=True) if absent)
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     async def _read(self, source: str, asked: str, ask: Callable[[], Awaitable[T]]) -> Reading[T]:
@@ -385,25 +502,69 @@ class _Gathering:
         except TimeoutError:
             return Reading(source, asked, problem=_too_late().problem)
 
+    async def _in_time(self, job: Coroutine[Any, Any, T], late: T, *, until: float | None = None) -> T:
+        """What the job gives; ``late`` once there is no time left for it, and then it is left behind.
+
+        Left behind, neither waited for nor cancelled: a file or a database that hangs holds on to its thread anyway, and
+        a statement cut in two leaves a connection that cannot be closed. Nothing more is asked of METRC by then.
+        """
+        task = asyncio.create_task(job)
+        left = (self.end if until is None else until) - asyncio.get_running_loop().time()
+        try:
+            await asyncio.wait({task}, timeout=max(0.0, left))
+        except asyncio.CancelledError:
+            task.cancel()
+            # it may have to give back a connection, before whoever cancels closes the database
+            await asyncio.wait({task}, timeout=TIDYING)
+            raise
+        if task.done():
+            return task.result()
+        _LEFT_BEHIND.add(task)
+        task.add_done_callback(_forget)
+        return late
+
+    async def _tell(self, sentence: str) -> None:
+        await self.progress(sentence)
+
     async def _freshen(self, feeds: Sequence[Feed], since: datetime) -> Problem | None:
         """Bring feeds up to now; the first problem, if any. What was read before it stays in the mirror."""
+        ended = await _at_once(*(self._freshen_one(feed, since) for feed in feeds))
+        problems = [problem for problem in ended if problem is not None]
+        return next((p for p in problems if p.kind is not ProblemKind.NOT_OFFERED), problems[0] if problems else None)
 
-        async def one(feed: Feed) -> Problem | None:
-            if feed in self.fresh and self.fresh[feed] <= since:
-                return None
-            reading = await self._read(
-                "metrc", feed.value, lambda: freshen(self.desk.metrc, self.desk.mirror, feed, since, self.now)
-            )
+    async def _freshen_own(self, known: Known, feeds: Sequence[Feed], since: datetime) -> Problem | None:
+        """The same for what always moves the package's own time of change: lists read after that hold all there is.
+
+        So their facts are as old as that reading, and true still.
+        """
+        moved = [feed for feed in feeds if not await self._has_settled(known, feed, since)]
+        return await self._freshen(moved, since)
+
+    async def _has_settled(self, known: Known, feed: Feed, since: datetime) -> bool:
+        changed = known.package.value.last_modified if known.package.value is not None else None
+        held = await self.desk.mirror.coverage(feed)
+        if changed is None or held is None or held.window.start > since or changed > held.window.end - OVERLAP:
+            return False
+        self.held_as_of.setdefault(feed, held.read_at)
+        return True
+
+    async def _freshen_one(self, feed: Feed, since: datetime) -> Problem | None:
+        async with self.turns[feed]:
+            if feed in self.failed or (feed in self.fresh and self.fresh[feed] <= since):
+                return self.failed.get(feed)
+            reading = await self._read("metrc", feed.value, lambda: self._bring_up(feed, since))
             if reading.value is not None:
                 self.fresh[feed] = reading.value.window.start
-            if reading.problem is not None and reading.problem.kind is ProblemKind.NOT_FOUND:
-                return Problem(
-                    ProblemKind.NOT_OFFERED, f"This state does not offer {feed.value}.", reading.problem.status
-                )
-            return reading.problem
+                self.held_as_of[feed] = self.now
+                return None
+            self.failed[feed] = problem = _as_offered(feed, reading.problem)
+            held = await self.desk.mirror.coverage(feed)
+            self.held_as_of[feed] = held.read_at if held is not None else None
+            return problem
 
-        problems = [problem for problem in await _at_once(*(one(feed) for feed in feeds)) if problem is not None]
-        return next((p for p in problems if p.kind is not ProblemKind.NOT_OFFERED), problems[0] if problems else None)
+    async def _bring_up(self, feed: Feed, since: datetime) -> Coverage:
+        metrc, mirror = self.desk.metrc, self.desk.mirror
+        return await freshen(metrc, mirror, feed, since, self.now, newest=feed not in self.fresh)
 
     async def _open(
         self,
@@ -420,37 +581,67 @@ class _Gathering:
             return (), tuple((record, _too_late().problem) for record in records)
 
     def _from_mirror(
-        self, asked: str, rows: Sequence[T], problem: Problem | None, window: Window
+        self, asked: str, rows: Sequence[T], problem: Problem | None, window: Window, feeds: Sequence[Feed]
     ) -> Reading[tuple[T, ...]]:
-        """What the mirror holds; with a problem when its tail or head could not be read."""
+        """What the mirror holds, as old as the oldest of its feeds; with a problem when one could not be read."""
         days = max(1, round(window.width / timedelta(days=1)))
-        return Reading("metrc", f"{asked}, last {days} days", self.now, tuple(rows), problem)
+        ages = [self.held_as_of.get(feed) for feed in feeds]
+        as_of = min((age for age in ages if age is not None), default=None) if None not in ages else None
+        return Reading("metrc", f"{asked}, last {days} days", as_of, tuple(rows), problem)
 
 
 R = TypeVar("R", MetrcReceipt, MetrcDelivery, Transfer)
 Failures = tuple[tuple[R, Problem], ...]
 
 
-def _unasked(what: str) -> Reading[tuple[T, ...]]:
-    return Reading("metrc", what, problem=Problem(ProblemKind.NOT_OFFERED, f"{what}: not asked."))
+def _unread(what: str, source: str = "metrc") -> Reading[tuple[T, ...]]:
+    return Reading(source, what, problem=_too_late().problem)
+
+
+def _unread_books() -> PosBooks:
+    return PosBooks(_unread("inventory", "pos"), _unread("sales", "pos"), _unread("events", "pos"))
+
+
+def _as_offered(feed: Feed, problem: Problem | None) -> Problem:
+    """A list that is not found is one that the state does not offer."""
+    if problem is None:
+        return _too_late().problem
+    if problem.kind is ProblemKind.NOT_FOUND:
+        return Problem(ProblemKind.NOT_OFFERED, f"This state does not offer {feed.value}.", problem.status)
+    return problem
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Take note of how a task ended that nobody waits for, so that it is not told as lost."""
+    _LEFT_BEHIND.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+def _innermost(error: ExceptionGroup[Exception]) -> Exception:
+    first = error.exceptions[0]
+    return _innermost(first) if isinstance(first, ExceptionGroup) else first
 
 
 @dataclass
 class Lists:
-    """The METRC side while it is being put together."""
+    """The METRC side while it is being put together; what nobody sets came too late."""
 
     access: Access
     package: Reading[MetrcPackage]
-    receipts: Reading[tuple[MetrcReceipt, ...]] = field(default_factory=lambda: _unasked("receipts"))
+    receipts: Reading[tuple[MetrcReceipt, ...]] = field(default_factory=lambda: _unread("receipts"))
     receipts_window: Window | None = None
     unread_receipts: tuple[MetrcReceipt, ...] = ()
-    deliveries: Reading[tuple[MetrcDelivery, ...]] = field(default_factory=lambda: _unasked("deliveries"))
-    transfers: Reading[tuple[Transfer, ...]] = field(default_factory=lambda: _unasked("transfers"))
-    transferred: Reading[tuple[TransferredPackage, ...]] = field(default_factory=lambda: _unasked("transferred"))
-    adjustments: Reading[tuple[Adjustment, ...]] = field(default_factory=lambda: _unasked("adjustments"))
+    receipts_elsewhere: tuple[MetrcReceipt, ...] = ()
+    deliveries: Reading[tuple[MetrcDelivery, ...]] = field(default_factory=lambda: _unread("deliveries"))
+    transfers: Reading[tuple[Transfer, ...]] = field(default_factory=lambda: _unread("transfers"))
+    transferred: Reading[tuple[TransferredPackage, ...]] = field(default_factory=lambda: _unread("transferred"))
+    adjustments: Reading[tuple[Adjustment, ...]] = field(default_factory=lambda: _unread("adjustments"))
     near: Reading[tuple[Sighting, ...]] | None = None
     elsewhere: Reading[tuple[Sighting, ...]] | None = None
     delays: PostingDelays | None = None
+    children: Reading[tuple[MetrcPackage, ...]] | None = None
+    pos_unheard: tuple[PosPackage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -483,11 +674,27 @@ class Known:
         package = self.package.value
         named = [row.manifest for row in self.rows] + [event.reference for event in self.events]
         named += [package.received_from_manifest] if package is not None else []
-        return frozenset(number.strip().lstrip("0") for number in named if number)
+        return frozenset(number for number in map(_number, named) if number)
+
+    def lost(self, receipts: Iterable[MetrcReceipt]) -> list[PosSaleLine]:
+        """The label's sales that are in none of these receipts, by number or by the receipt's id."""
+        known = {name for r in receipts for name in ((r.external_number or "").casefold(), str(r.id))} - {""}
+        return [s for s in self.sales if not {s.sale_id.casefold(), (s.receipt_id or "").lstrip("0")} & known]
+
+    def sold_since(self, sales: Iterable[PosSaleLine]) -> datetime:
+        """From when on these may have been recorded."""
+        return min(self.now, *(sale.sold_at for sale in sales)) - MARGIN
 
     def may_concern(self, transfer: Transfer) -> bool:
-        """Whether a manifest has to be opened: it is still open, it is named, or the package has to be looked for."""
-        is_open = transfer.received_at is None and not transfer.is_voided
+        """Whether a manifest has to be opened: it may still bring the package, it is named, or the package is missing.
+
+        METRC puts on a manifest only what its shipper holds. So a package that came from one place and is here now can
+        be on an open manifest of that place alone.
+        """
+        package = self.package.value
+        origin = package.received_from_license if package is not None else None
+        elsewhere = origin and transfer.shipper_license and transfer.shipper_license.strip() != origin.strip()
+        is_open = transfer.received_at is None and not transfer.is_voided and not elsewhere
         return is_open or self.is_missing or transfer.manifest.lstrip("0") in self.manifests
 
     @property
@@ -495,6 +702,21 @@ class Known:
         """Whether METRC has no living package of this label here, so that it has to be looked for."""
         package = self.package.value
         return package is None or (package.received_at is None and not package.is_closed and not package.location)
+
+    @property
+    def may_be_split(self) -> bool:
+        """Whether METRC counts less than the POS, or cannot be compared at a glance."""
+        package = self.package.value
+        if package is None or package.quantity is None or not self.rows:
+            return False
+        units = {row.unit.casefold() for row in self.rows} | {(package.unit or "").casefold()}
+        return len(units) > 1 or sum((row.quantity for row in self.rows), Decimal(0)) > package.quantity
+
+    def kin(self, package: MetrcPackage | None, children: Sequence[MetrcPackage]) -> tuple[str, ...]:
+        """Which labels that the package was made of, or that were made of it, are in any of the POS's books."""
+        wanted = {*(package.source_labels if package is not None else ()), *(child.label for child in children)}
+        books = (self.books.inventory.value or (), self.books.events.value or (), self.books.sales.value or ())
+        return tuple(sorted({entry.label for book in books for entry in book if entry.label in wanted}))
 
     @property
     def since(self) -> datetime:
@@ -513,17 +735,43 @@ class Known:
         """The POS's audit log for the label."""
         return tuple(event for event in self.books.events.value or () if event.label == self.label)
 
-    @cached_property
-    def other_lines(self) -> tuple[PosSaleLine, ...]:
-        """What else was rung up in the label's sales."""
-        ids = {line.sale_id for line in self.sales}
+    def lines_beside(self, receipts: Sequence[MetrcReceipt]) -> tuple[PosSaleLine, ...]:
+        """What was rung up on other labels in the label's sales, and in the sales of these receipts."""
+        ids = {line.sale_id for line in self.sales} | {r.external_number for r in receipts}
         return tuple(x for x in self.books.sales.value or () if x.sale_id in ids and x.label != self.label)
 
     @cached_property
+    def siblings(self) -> tuple[PosPackage, ...]:
+        """A few of the POS's rows of other labels that came on the manifest that METRC received this one on."""
+        package = self.package.value
+        manifest = _number(package.received_from_manifest) if package is not None else None
+        rows = self.books.inventory.value or () if manifest else ()
+        return tuple(row for row in rows if row.label != self.label and _number(row.manifest) == manifest)[:5]
+
+    @property
+    def near_and_alone(self) -> tuple[PosPackage, ...]:
+        """Rows in stock under nearly this label that came on the same manifest, or on none: another load is its own."""
+        package = self.package.value
+        manifest = _number(package.received_from_manifest) if package is not None else None
+        rows = [row for row in self.near_rows if is_well_formed(row.label) and row.quantity]
+        return tuple(row for row in rows if _number(row.manifest) in {None, manifest})
+
+    @cached_property
     def near_rows(self) -> tuple[PosPackage, ...]:
-        """Rows with nearly this label, when the label itself is not there."""
+        """Rows with nearly this label, when the label itself is not there; those that cannot be right come first.
+
+        Labels are numbered in rows, so a load's own labels are near one another.
+        """
         rows = () if self.rows else self.books.inventory.value or ()
-        return tuple(row for row in rows if edits(row.label, self.label, most=2) is not None)[:5]
+        near = [
+            (is_well_formed(row.label), count, row) for row in rows if (count := edits(row.label, self.label, most=2))
+        ]
+        return tuple(row for _, _, row in sorted(near, key=lambda found: found[:2]))
+
+
+def _number(manifest: str | None) -> str | None:
+    """A manifest's number without the leading zeros that one side keeps and the other drops."""
+    return (manifest or "").strip().lstrip("0") or None
 
 
 def access_is_open(access: Access) -> bool:

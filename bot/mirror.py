@@ -1,6 +1,6 @@
 """Keep the local copy of METRC and the POS up to date: read what is missing, nothing else, and lose nothing on the way.
 
-Each window is stored together with the claim that it is held, in one transaction, before the next one is read. So
+Each window is stored together with the claim that it is held, in one transaction, and after the one that it touches. So
 whatever dies in between, the mirror never claims what it does not hold, and starting again goes on where it stopped.
 """
 
@@ -11,6 +11,7 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.errors import MetrcError, MetrcNotFound, Problem, ProblemKind
@@ -32,6 +33,9 @@ OVERLAP = timedelta(minutes=5)
 
 CHUNK = timedelta(days=7)
 """What is stored in one transaction, at least; the METRC client cuts it into the windows its host accepts."""
+
+AHEAD = 8
+"""How many windows of one feed are asked for at once; they are stored one after another, each touching the one before."""
 
 BATCH = 200
 """How many receipts, deliveries or manifests are asked for their lines at once."""
@@ -126,28 +130,47 @@ def _percentile(ordered: Sequence[float], per_mille: int) -> float:
 # --- one feed ---------------------------------------------------------------------------------------------------------
 
 
-async def freshen(metrc: TrackAndTrace, mirror: Mirror, feed: Feed, since: datetime, now: datetime) -> Coverage:
+async def freshen(
+    metrc: TrackAndTrace, mirror: Mirror, feed: Feed, since: datetime, now: datetime, *, newest: bool = True
+) -> Coverage:
     """Read what is missing of ``feed`` between ``since`` and ``now``, and say what is held then.
 
+    ``newest`` False: the end of what is held was read a moment ago, so only what lies before it is read.
     Raises a ``MetrcError`` when METRC does not answer; what was stored before stays.
     """
     span = Window(min(since, now), now)
-    return [coverage async for _, coverage in _walk(metrc, mirror, feed, span, _nobody)][-1]
+    walk = _walk(metrc, mirror, feed, span, _nobody, newest=newest)
+    return [coverage async for _, coverage in walk][-1]
 
 
 async def _walk(
-    metrc: TrackAndTrace, mirror: Mirror, feed: Feed, span: Window, progress: Told
+    metrc: TrackAndTrace, mirror: Mirror, feed: Feed, span: Window, progress: Told, *, newest: bool = True
 ) -> AsyncIterator[tuple[int, Coverage]]:
     """Rows stored and what is held after them, a window each; first what is held already, if anything is."""
     held = await mirror.coverage(feed)
     if held:
         yield 0, held
     # a host that takes wide windows is not asked week by week
-    windows = missing(held.window if held else None, span, max(CHUNK, metrc.widest))
-    for done, window in enumerate(windows, start=1):
-        rows = await _rows(metrc, feed, window)
-        yield len(rows), await mirror.store(feed, rows, window, span.end)
-        progress(feed.value, done, len(windows))
+    chunk = max(CHUNK, metrc.widest)
+    windows = missing(held.window if held else None, span, chunk)
+    if held and not newest:
+        windows = _head(held.window, span.start, chunk)
+    for at in range(0, len(windows), AHEAD):
+        some = windows[at : at + AHEAD]
+        ended = await _together(_attempt(partial(_rows, metrc, feed, window)) for window in some)
+        for done, (window, rows) in enumerate(zip(some, ended, strict=True), start=at + 1):
+            if isinstance(rows, MetrcError):
+                raise rows
+            yield len(rows), await mirror.store(feed, rows, window, span.end)
+            progress(feed.value, done, len(windows))
+
+
+async def _attempt(read: Callable[[], Awaitable[T]]) -> T | MetrcError:
+    """One failure must not cost what was read beside it."""
+    try:
+        return await read()
+    except MetrcError as error:
+        return error
 
 
 def _nobody(_feed: str, _done: int, _total: int) -> None:
@@ -233,15 +256,9 @@ async def read_transfer_packages(
 
 
 async def _each(records: Collection[R], read: Callable[[R], Awaitable[R]]) -> Outcome[R]:
-    async def attempt(record: R) -> R | Problem:
-        try:
-            return await read(record)
-        except MetrcError as error:
-            return error.problem
-
-    ended = list(zip(records, await _together(attempt(record) for record in records), strict=True))
-    failed = tuple((record, result) for record, result in ended if isinstance(result, Problem))
-    return tuple(result for _, result in ended if not isinstance(result, Problem)), failed
+    ended = list(zip(records, await _together(_attempt(partial(read, record)) for record in records), strict=True))
+    failed = tuple((record, result.problem) for record, result in ended if isinstance(result, MetrcError))
+    return tuple(result for _, result in ended if not isinstance(result, MetrcError)), failed
 
 
 async def _together(jobs: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

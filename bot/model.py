@@ -640,7 +640,8 @@ class Finding:
     """One cause that a check found.
 
     ``code`` is ``cause.reason``, stable. ``shares`` are the events that explain units of the difference.
-    ``brings_about``: codes of other findings that exist because of this one; that makes this one the root.
+    ``brings_about``: codes of other findings that exist because of this one; that makes this one the root. ``events``:
+    references of those findings' events that are due to this one; empty: all of them.
     """
 
     code: str
@@ -653,6 +654,7 @@ class Finding:
     must_not: tuple[Forbidden, ...] = ()
     related: tuple[str, ...] = ()
     brings_about: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     confidence: Confidence = Confidence.CERTAIN
 
 
@@ -786,13 +788,17 @@ class PostingDelays:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A package with (nearly) the asked label, seen somewhere: in the POS, at this license, or at another one."""
+    """A package with (nearly) the asked label, seen somewhere: in the POS, at this license, or at another one.
+
+    ``manifest``: what it was received on there.
+    """
 
     label: str
     where: str
     quantity: Decimal | None = None
     item: str | None = None
     in_pos: bool = False
+    manifest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -801,15 +807,21 @@ class Evidence:
 
     ``package``: the package at this license; a reading without value and problem means that METRC has none.
     ``receipts``: every receipt, live or voided, whose lines touch the label, plus ``unread_receipts``: candidates
-    whose lines could not be read. ``receipts`` covers ``receipts_window`` without a hole.
+    whose lines could not be read. ``receipts`` covers ``receipts_window`` without a hole. ``receipts_elsewhere``: live
+    receipts that bear the number of one of the label's POS sales and have lines on other labels only.
     ``near``: labels at most two characters away, as seen in METRC; ``elsewhere``: the label at another license.
     ``pos_rows``, ``pos_sales``, ``pos_events``: the POS's books cut down to this label; ``pos_other_lines``: the
-    other lines of the same sales; ``pos_sales_since`` and ``pos_events_since``: from when on those books are complete;
-    ``pos_sales_until``: the newest sale in the whole book, up to which it is complete.
+    other lines of the same sales, and of the sales whose receipts touch the label; ``pos_siblings``: rows of other
+    labels that came on the same manifest; ``pos_unheard``: rows of nearly this label that METRC does not know.
+    ``pos_sales_since`` and ``pos_events_since``: from when on those books are complete; ``pos_sales_until``: the newest
+    sale in the whole book, up to which it is complete.
+    ``children``: packages that METRC made of this one, asked for when the POS holds more than METRC; ``pos_kin``: which
+    labels of the package's sources and children the POS knows.
 
     For a receipt, manifest or product everything is cut down to that record instead of to a label, and ``package`` is
     not asked. ``packages``: the evidence of each label it touches, each whole in itself; ``left_out``: labels that were
-    not looked at; ``alike``: names or numbers nearly the same, when nothing bears the very one that was asked about.
+    not looked at; ``alike``: names or numbers nearly the same, when nothing bears the very one that was asked about;
+    ``near``: for a product its packages as METRC lists them.
     """
 
     shop: Shop
@@ -827,10 +839,13 @@ class Evidence:
     pos_events: Reading[tuple[PosEvent, ...]]
     receipts_window: Window | None = None
     unread_receipts: tuple[MetrcReceipt, ...] = ()
+    receipts_elsewhere: tuple[MetrcReceipt, ...] = ()
     near: Reading[tuple[Sighting, ...]] | None = None
     elsewhere: Reading[tuple[Sighting, ...]] | None = None
     pos_near: tuple[PosPackage, ...] = ()
     pos_other_lines: tuple[PosSaleLine, ...] = ()
+    pos_siblings: tuple[PosPackage, ...] = ()
+    pos_unheard: tuple[PosPackage, ...] = ()
     pos_sales_since: datetime | None = None
     pos_sales_until: datetime | None = None
     pos_events_since: datetime | None = None
@@ -841,6 +856,8 @@ class Evidence:
     packages: tuple[Evidence, ...] = ()
     left_out: tuple[str, ...] = ()
     alike: tuple[str, ...] = ()
+    children: Reading[tuple[MetrcPackage, ...]] | None = None
+    pos_kin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

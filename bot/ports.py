@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.alerts import Alert, Change, Claim, Letter
+from bot.audit import Anchor, Entry, Row
 from bot.model import (
     Adjustment,
     Coverage,
@@ -22,11 +24,13 @@ from bot.model import (
     PackageList,
     PosBooks,
     PostingDelays,
+    Stored,
     Transfer,
     TransferPackage,
     TransferredPackage,
     Window,
 )
+from bot.removals import Intent, Person, Press, Sight, Target
 
 FeedRow = MetrcPackage | MetrcReceipt | MetrcDelivery | Transfer | TransferredPackage | Adjustment | MetrcItem
 
@@ -190,6 +194,14 @@ class Mirror(Protocol):
         """Live receipts sold in the window whose external number is missing or not among ``known``."""
         ...
 
+    def duplicate_receipts(self, since: datetime, limit: int) -> AsyncIterator[tuple[MetrcReceipt, ...]]:
+        """Groups of live receipts, with lines, that may be one sale entered more than once; the newest sale first.
+
+        Together by number and lines, or by sale time, total and lines where a number is missing. Candidates only:
+        ``bot.twins`` judges them. Groups with a sale since then, at most ``limit``; a receipt is in one group at most.
+        """
+        ...
+
     async def deliveries_between(self, window: Window) -> tuple[MetrcDelivery, ...]:
         """Deliveries by sale time; lines where they were read."""
         ...
@@ -200,6 +212,10 @@ class Mirror(Protocol):
 
     async def transfers_unread(self, since: datetime, limit: int) -> tuple[Transfer, ...]:
         """Manifests changed since then whose packages were not read, newest first."""
+        ...
+
+    async def transfers_named(self, number: str) -> tuple[Transfer, ...]:
+        """Manifests, any direction, of this number (whatever its leading zeros) or id; packages where they were read."""
         ...
 
     async def transferred_touching(self, label: str) -> tuple[TransferredPackage, ...]:
@@ -216,6 +232,10 @@ class Mirror(Protocol):
 
     async def packages_near(self, label: str) -> tuple[MetrcPackage, ...]:
         """Packages whose label is at most two edits from this one, itself left out."""
+        ...
+
+    async def packages_mentioning(self, word: str) -> tuple[MetrcPackage, ...]:
+        """Packages whose item's name holds this word, whatever its case, or whose item has it as its id; by label."""
         ...
 
     async def children_of(self, label: str) -> tuple[MetrcPackage, ...]:
@@ -238,8 +258,120 @@ class Ledger(Protocol):
         """Read both back, equal to what was saved."""
         ...
 
+    async def stored(self, diagnosis_id: str) -> Stored | None:
+        """One answer as it is kept, readable or not; None: there is no such answer."""
+        ...
+
+    def answers(self, *, newest_first: bool = False) -> AsyncIterator[Stored]:
+        """Every answer by the time it was asked, one at a time; one that cannot be read stops none of the others."""
+        ...
+
     async def first_time(self, key: str, now: datetime) -> bool:
         """Whether this delivery key was never seen before; whoever inserts the row wins, all others get False."""
+        ...
+
+
+class AlertBook(Protocol):
+    """The alerts. Every method raises ``StorageError`` when the database fails."""
+
+    async def known(self, now: datetime) -> tuple[Alert, ...]:
+        """Every live alert, and those closed within the last day; oldest first."""
+        ...
+
+    async def alert(self, alert_id: str) -> Alert | None:
+        """One episode, whatever its state."""
+        ...
+
+    async def write(self, changes: Sequence[Change], now: datetime) -> bool:
+        """All changes and their letters in one transaction; False: one was outrun, and nothing was written."""
+        ...
+
+
+class Outbox(Protocol):
+    """What is to be said in Slack. A letter is in one sender's hand at a time, those of one alert go in their order."""
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> Claim | None:
+        """The oldest letter that is due, is in nobody's hand, and has no unsent letter of its alert before it."""
+        ...
+
+    async def mark(self, claim: Claim, ref: str, now: datetime) -> bool:
+        """It went out as message ``ref``; False: the claim was lost meanwhile."""
+        ...
+
+    async def postpone(self, claim: Claim, until: datetime, problem: str) -> bool:
+        """It did not go out, or nobody knows; it is tried again then. False: the claim was lost meanwhile."""
+        ...
+
+
+class Post(Protocol):
+    """Carries a letter to Slack. Every method raises ``ChatError``; no answer in time leaves the outcome unknown."""
+
+    async def send(self, letter: Letter, thread: str | None) -> str:
+        """Post it, with ``letter.key`` as the message's metadata; the message's id. ``thread`` None: a new message."""
+        ...
+
+    async def find(self, letter: Letter, thread: str | None, since: datetime) -> str | None:
+        """The message with ``letter.key`` posted since then, where it would have gone; None: it is not there."""
+        ...
+
+    async def rewrite(self, letter: Letter, message: str) -> None:
+        """Make the alert's first message show ``letter.alert``; doing so twice shows the same."""
+        ...
+
+
+class Slots(Protocol):
+    """Work that the clock proposes: ``job`` at ``starts_at``, done once among any number of processes."""
+
+    async def win(self, job: str, starts_at: datetime, owner: str, now: datetime, lease: timedelta) -> int | None:
+        """The fence of whoever may do it now; None: it is done, or in somebody else's hand."""
+        ...
+
+    async def extend(self, job: str, starts_at: datetime, fence: int, until: datetime) -> bool:
+        """Long work says that it lives; False: somebody else has taken it over, so stop."""
+        ...
+
+    async def finish(self, job: str, starts_at: datetime, fence: int, now: datetime) -> bool:
+        """It is done; False: somebody else has taken it over meanwhile."""
+        ...
+
+    async def abandoned(self, now: datetime) -> tuple[tuple[str, datetime], ...]:
+        """Slots that were begun and not finished within their lease, oldest first."""
+        ...
+
+
+class Memory(Protocol):
+    """What a round of monitors remembers from the one before, as JSON text by license."""
+
+    async def recall(self, name: str) -> dict[str, str]:
+        """What is remembered under this name."""
+        ...
+
+    async def remember(self, name: str, bodies: dict[str, str], now: datetime) -> None:
+        """Keep these; what other licenses have under the name stays."""
+        ...
+
+
+class Statistics(Protocol):
+    """What the mirror of one facility shows of its rhythm. Reads only."""
+
+    async def receipts(self, since: datetime) -> tuple[MetrcReceipt, ...]:
+        """Receipts, live and voided, sold since then; without lines, oldest sale first."""
+        ...
+
+    async def deliveries(self, since: datetime) -> tuple[MetrcDelivery, ...]:
+        """Deliveries sold since then; without lines, oldest sale first."""
+        ...
+
+    async def recorded(self, since: datetime) -> tuple[tuple[datetime | None, datetime], ...]:
+        """When receipts recorded since then were sold, and when METRC recorded them; in the order of recording."""
+        ...
+
+    async def newest_record(self) -> datetime | None:
+        """When METRC recorded the newest receipt."""
+        ...
+
+    async def item_names(self) -> frozenset[str]:
+        """The names of METRC's items, case folded."""
         ...
 
 
@@ -254,9 +386,47 @@ class Books(Protocol):
         """The POS files seen for one facility."""
         ...
 
+    def stock(self, license_number: str) -> Stock:
+        """The mirror of one facility in bulk."""
+        ...
+
+    def statistics(self, license_number: str) -> Statistics:
+        """What the mirror of one facility shows of its rhythm."""
+        ...
+
+    @property
+    def alerts(self) -> AlertBook:
+        """The alerts of all facilities."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is to be said in Slack about them."""
+        ...
+
+    @property
+    def slots(self) -> Slots:
+        """Work that the clock proposed."""
+        ...
+
+    @property
+    def memory(self) -> Memory:
+        """What a round of monitors remembers."""
+        ...
+
     @property
     def ledger(self) -> Ledger:
         """The ledger of all facilities."""
+        ...
+
+    @property
+    def intents(self) -> Intents:
+        """The removals of all facilities."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit log of all facilities."""
         ...
 
     async def ping(self) -> None:
@@ -265,4 +435,195 @@ class Books(Protocol):
 
     async def close(self) -> None:
         """Give back every connection."""
+        ...
+
+
+# --- removing a duplicate ---------------------------------------------------------------------------------------------
+
+
+class Remover(Protocol):
+    """The only calls that change anything at METRC. One request each, never repeated inside; raises a ``MetrcError``.
+
+    ``deadline``: seconds for all of it. After ``MetrcRateLimited`` nothing was done; after a timeout, a 5xx or a lost
+    connection it is not known.
+    """
+
+    async def void_receipt(self, receipt_id: int, deadline: float) -> None:
+        """``DELETE /sales/v2/receipts/{id}``."""
+        ...
+
+    async def unfinalize_receipt(self, receipt_id: int, deadline: float) -> None:
+        """``PUT /sales/v2/receipts/unfinalize``."""
+        ...
+
+    async def void_external_transfer(self, transfer_id: int, deadline: float) -> None:
+        """``DELETE /transfers/v2/external/incoming/{id}``."""
+        ...
+
+
+class Lookout(Protocol):
+    """Looks at what a removal rests on, at one facility. Raises a ``SourceError`` when METRC cannot be read."""
+
+    async def look(self, intent: Intent, targets: Sequence[Target]) -> Sight:
+        """Ask the question anew for the packages that these records touch; last, read the records and their twins."""
+        ...
+
+    async def gone(self, intent: Intent, target: Target) -> bool:
+        """Whether METRC shows the record as removed: by its id, and in both lists."""
+        ...
+
+
+class Directory(Protocol):
+    """Who people are, as Slack says now. Raises ``ChatError``; whoever asks then takes it for a no."""
+
+    async def person(self, user: str) -> Person:
+        """One user."""
+        ...
+
+    async def members(self, group: str) -> frozenset[str]:
+        """The user ids in a user group (``S…``)."""
+        ...
+
+
+class Intents(Protocol):
+    """The removals that were proposed. A change and its audit rows are one transaction. Raises ``StorageError``."""
+
+    async def add(self, intent: Intent, told: Callable[[Intent], Sequence[Entry]]) -> Intent:
+        """Keep a new intent, but for records that another open intent holds; ``told`` gives the audit rows of what is kept.
+
+        Where that leaves none, nothing is kept and the one that holds them comes back.
+        """
+        ...
+
+    async def save(self, before: Intent, after: Intent, entries: Sequence[Entry]) -> bool:
+        """Write ``after`` if the row is still exactly ``before`` (state, fence and revision); False: somebody was first."""
+        ...
+
+    async def get(self, intent_id: str) -> Intent | None:
+        """One intent; None: there is none of this id."""
+        ...
+
+    async def holding(self, facility: str, system: str, kind: str, record_id: str) -> Intent | None:
+        """The open intent that holds this record."""
+        ...
+
+    async def due(self, now: datetime, limit: int) -> tuple[str, ...]:
+        """Ids of those that the sweep has to look at, longest overdue first."""
+        ...
+
+    async def pending(self, facilities: Collection[str]) -> tuple[Intent, ...]:
+        """The open ones of these facilities, oldest first."""
+        ...
+
+    async def history(self, facilities: Collection[str], subject: str | None, limit: int) -> tuple[Intent, ...]:
+        """All of these facilities, newest first; ``subject``: only those about this label or number."""
+        ...
+
+    async def place(self, intent_id: str, channel: str, message: str) -> None:
+        """Remember where the card is: a channel and a message's ``ts``."""
+        ...
+
+    async def places(self, limit: int) -> tuple[tuple[Intent, str, str], ...]:
+        """Cards that show an older revision than the intent has, with channel and message."""
+        ...
+
+    async def shown(self, intent_id: str, revision: int) -> None:
+        """The card shows this revision now."""
+        ...
+
+    async def take(self, press: Press) -> bool:
+        """Keep a press before it is acknowledged; False: it was taken before."""
+        ...
+
+    async def was_taken(self, press_id: str) -> bool:
+        """Whether this press was kept before."""
+        ...
+
+    async def answered(self, press_id: str) -> None:
+        """The press has led to what it leads to."""
+        ...
+
+    async def unanswered(self, before: datetime, limit: int) -> tuple[Press, ...]:
+        """Presses taken before then that were never answered, oldest first."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The append-only log. Raises ``StorageError``."""
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Put entries at its end."""
+        ...
+
+    def rows(self, after: int = 0) -> AsyncIterator[Row]:
+        """All rows behind number ``after``, in order."""
+        ...
+
+    async def head(self) -> Anchor:
+        """Where the log says that it ends."""
+        ...
+
+
+# --- a whole shop -----------------------------------------------------------------------------------------------------
+
+
+class PackageStream(Protocol):
+    """METRC's package lists for a whole shop, never held as a whole. Raises a ``MetrcError``."""
+
+    async def each_package(
+        self,
+        listing: PackageList,
+        window: Window,
+        take: Callable[[tuple[MetrcPackage, ...]], Awaitable[None]],
+    ) -> None:
+        """Hand over page after page, in no order; a row may come more than once.
+
+        Whether the list was whole is only known at the end: an error then means that what was taken is a part of it.
+        """
+        ...
+
+
+class Stock(Protocol):
+    """The mirror of one facility in bulk: pages in the order of labels, and answers for many labels at once."""
+
+    async def keep(self, packages: Sequence[MetrcPackage], read_at: datetime) -> None:
+        """Write packages without claiming that any window of the feed is held."""
+        ...
+
+    async def packages_after(
+        self, label: str, limit: int, *, active_since: datetime, closed_since: datetime
+    ) -> tuple[MetrcPackage, ...]:
+        """At most ``limit`` packages behind ``label``, by label, each label's last change last.
+
+        Left out: active ones that were not read since ``active_since``, for they have left the list; and inactive ones
+        that did not change since ``closed_since``.
+        """
+        ...
+
+    async def packages_of(self, labels: Collection[str], *, active_since: datetime) -> dict[str, MetrcPackage]:
+        """These packages as last seen, whatever their age; active ones as in ``packages_after``."""
+        ...
+
+    async def children_of(self, labels: Collection[str]) -> dict[str, tuple[MetrcPackage, ...]]:
+        """As ``Mirror.children_of``, by the label of the source."""
+        ...
+
+    async def open_loads(self, since: datetime) -> tuple[Transfer, ...]:
+        """Incoming manifests changed since then, neither received nor voided; packages where they were read."""
+        ...
+
+    async def receipts_on(self, labels: Collection[str]) -> dict[str, tuple[MetrcReceipt, ...]]:
+        """As ``Mirror.receipts_touching``."""
+        ...
+
+    async def transfers_on(self, labels: Collection[str]) -> dict[str, tuple[Transfer, ...]]:
+        """As ``Mirror.transfers_touching``."""
+        ...
+
+    async def transferred_on(self, labels: Collection[str]) -> dict[str, tuple[TransferredPackage, ...]]:
+        """As ``Mirror.transferred_touching``."""
+        ...
+
+    async def adjustments_on(self, labels: Collection[str]) -> dict[str, tuple[Adjustment, ...]]:
+        """As ``Mirror.adjustments_of``."""
         ...

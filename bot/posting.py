@@ -37,6 +37,8 @@ NIGHTLY_GRACE: Final = timedelta(hours=1)
 # A shop's own slowness is believed up to here, and only from this many sales on.
 LEARNED_MOST: Final = timedelta(hours=4)
 LEARNED_FROM: Final = 50
+# A till may start its numbers anew: a receipt further away than this is another sale of the same number.
+SAME_SALE: Final = timedelta(hours=1)
 # The till's clock and METRC's copy of it may differ by rounding and a slow form.
 SAME_MOMENT: Final = timedelta(seconds=60)
 
@@ -46,6 +48,7 @@ class Fate(StrEnum):
 
     POSTED = "posted"
     POSTED_OTHERWISE = "posted_otherwise"
+    POSTED_ELSEWHERE = "posted_elsewhere"
     ON_ITS_WAY = "on_its_way"
     REFUSED = "refused"
     NEVER_POSTED = "never_posted"
@@ -238,7 +241,32 @@ def _judge(
         return PostedSale(sale, Fate.VOID_ON_ITS_WAY if young else Fate.POSTED_OTHERWISE, living, until)
     if living or _was_delivered(sale, delivered):
         return PostedSale(sale, Fate.POSTED, living)
+    beside = _beside(sale, evidence)
+    if beside and not receipts:
+        return PostedSale(sale, _fate_beside(sale, beside[0], evidence), beside, until)
     return PostedSale(sale, _fate_of_unposted(sale, receipts, until, evidence), receipts, until)
+
+
+def _beside(sale: PosSale, evidence: Evidence) -> tuple[MetrcReceipt, ...]:
+    """The one receipt that bears the sale's number and does not name the label."""
+    own = [
+        r
+        for r in evidence.receipts_elsewhere
+        if _key(r.external_number) == _key(sale.sale_id)
+        and r.sold_at is not None
+        and abs(r.sold_at - sale.sold_at) <= SAME_SALE
+    ]
+    return (own[0],) if len(own) == 1 else ()
+
+
+def _fate_beside(sale: PosSale, receipt: MetrcReceipt, evidence: Evidence) -> Fate:
+    """A label that the till did not sell stands in for ours; without one, our line was left out."""
+    rung_up = {line.label for line in evidence.pos_other_lines if line.sale_id == sale.sale_id}
+    return Fate.POSTED_ELSEWHERE if _foreign(receipt, rung_up) else Fate.POSTED_OTHERWISE
+
+
+def _foreign(receipt: MetrcReceipt, rung_up: set[str]) -> bool:
+    return any(line.label not in rung_up for line in receipt.lines or () if line.archived_on is None)
 
 
 def _fate_of_void(living: tuple[MetrcReceipt, ...], until: datetime, evidence: Evidence) -> Fate:

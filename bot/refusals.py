@@ -21,6 +21,7 @@ class Blame(StrEnum):
     LAB = "lab"
     ITEM = "item"
     ABSENT = "absent"
+    FIELD = "field"
 
 
 _PATTERNS: Final = (
@@ -30,6 +31,8 @@ _PATTERNS: Final = (
     (Blame.LAB, r"notsubmitted|\blab\b|testing state|not (been )?tested|testpassed|testfailed"),
     (Blame.ITEM, r"\bitem\b|categor"),
     (Blame.ABSENT, r"not be found|not found|does not exist|not active|inactive|finished|discontinued|in ?transit"),
+    # what the sender left out is neither the package's fault nor the item's; last, for it may name any of them
+    (Blame.FIELD, r"not (been )?specified|is required|must be (specified|provided)|cannot be (null|empty|blank)"),
 )
 
 

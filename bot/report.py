@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bot.model import Diagnosis, Duplicate, Gap, Outcome, Quote, Share
+from bot.model import Diagnosis, Duplicate, Gap, Outcome, Quote, Share, SubjectKind
 from bot.units import plain
 
 SCHEMA: Final = "countlast.diagnosis/1"
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Plain dicts, lists and texts; decimals are texts, times end in Z."""
+    """Plain dicts, lists and texts; decimals are texts, times end in Z.
+
+    For a receipt, manifest or product ``packages`` holds the same object for each package it touches.
+    """
     d = diagnosis
-    return {
+    told: dict[str, Any] = {
         "schema": SCHEMA,
         "id": d.id,
         "facility": d.facility,
@@ -33,6 +36,9 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "duplicates": [_duplicate(duplicate) for duplicate in d.duplicates],
         "related": list(d.related),
     }
+    if d.subject.kind is not SubjectKind.PACKAGE:
+        told["packages"] = [as_json(package) for package in d.packages]
+    return told
 
 
 def stamp(at: datetime | None) -> str | None:

@@ -43,7 +43,7 @@ class SlackSide:
 @asynccontextmanager
 async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
     """Wire the Slack side; work under way gets some seconds at the end."""
-    services = Services(bot.settings, bot.answer, bot.books.ledger, bot.clock)
+    services = Services(bot.settings, bot.answer, bot.books.ledger, bot.clock, bot.sweep_license)
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     register(bolt, services, work)
     web = build_web(bolt, ready=_readiness(bot, link), metrics=services.metrics)

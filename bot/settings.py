@@ -25,6 +25,8 @@ from bot.addresses import refusal
 from bot.errors import ConfigurationError
 from bot.hours import is_zone, nightly_time
 from bot.model import Posting, Shop
+from bot.opening import ACCEPTED as HOURS_ACCEPTED
+from bot.opening import parse_hours
 
 DEFAULT_DATABASE: Final = "sqlite+aiosqlite:///countlast.db"
 DEFAULT_SLACK_API: Final = "https://slack.com/api/"
@@ -226,6 +228,21 @@ def load(env: Mapping[str, str] | None = None, *, with_slack: bool = False) -> S
     if problems:
         raise ConfigurationError(tuple(dict.fromkeys(problems)))
     return settings
+
+
+def switched_off(*, otherwise: bool) -> bool:
+    """Whether the facilities file says ``read_only`` at this moment, so that the switch works without a restart.
+
+    ``otherwise``: the answer where there is no such file. One that cannot be understood is taken for a yes.
+    """
+    try:
+        path = Path(environment().get("COUNTLAST_CONFIG") or "facilities.toml")
+        general = tomllib.loads(path.read_text(encoding="utf-8")).get("countlast", {})
+    except FileNotFoundError:
+        return otherwise
+    except (OSError, ValueError, ConfigurationError):
+        return True
+    return not isinstance(general, dict) or general.get("read_only", False) is not False
 
 
 # --- the environment --------------------------------------------------------------------------------------------------
@@ -470,6 +487,17 @@ class _Table:
             return None
         return value
 
+    def hours(self, key: str) -> str | None:
+        value = self.text(key)
+        if value is None:
+            return None
+        try:
+            parse_hours(value)
+        except ValueError:
+            self.complain(key, f"is {value!r}; accepted: {HOURS_ACCEPTED}")
+            return None
+        return value
+
     def url(self, key: str, *, dev: bool, required: bool = False) -> str | None:
         value = self.text(key, required=required)
         if value is None:
@@ -573,7 +601,7 @@ def _facility(table: _Table, folder: Path, *, dev: bool, env: Mapping[str, str])
         approvers=table.people("approvers"),
         second_person=table.flag("second_person", default=True),
         act=table.flag("act", default=False),
-        opening_hours=table.text("opening_hours"),
+        opening_hours=table.hours("opening_hours"),
         holidays=table.days("holidays"),
         contact=table.text("contact"),
         escalate_to=table.text("escalate_to"),

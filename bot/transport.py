@@ -1,4 +1,7 @@
-"""Carries GET requests: one HTTP client, pacing, deadlines, retries, and a look at where a name leads.
+"""Carries requests: one HTTP client, pacing, deadlines, retries, and a look at where a name leads.
+
+It reads, with patience. It can also take a record back, and knows the three calls that do so by heart (``UNDOING``):
+no other path and no other verb leaves here, and these are sent once, whatever comes of them.
 
 What an answer means is not known here: whoever asks hands in ``read``, which returns the meaning or raises the
 ``MetrcError`` that fits, and that error decides whether to try again.
@@ -12,14 +15,16 @@ import asyncio
 import itertools
 import logging
 import random
+import re
 import socket
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 import httpcore
 import httpx
@@ -42,6 +47,13 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MAX_BODY = 10_000_000
 """Bytes of one answer."""
+
+UNDOING: Final = (
+    ("PUT", re.compile(r"/sales/v2/receipts/unfinalize")),
+    ("DELETE", re.compile(r"/sales/v2/receipts/[0-9]{1,19}")),
+    ("DELETE", re.compile(r"/transfers/v2/external/incoming/[0-9]{1,19}")),
+)
+"""All that can change anything at METRC: verb and path."""
 
 
 def quiet_http_logging() -> None:
@@ -104,9 +116,14 @@ def _wait(attempt: int, error: MetrcError, patience: Patience, luck: float) -> f
 # --- pacing -----------------------------------------------------------------------------------------------------------
 
 
-class Limiter:
-    """At most ``rate`` starts a second, evenly spaced, and ``concurrency`` at a time; one for each facility.
+COUNTED_RATE: Final = 1000.0
+"""A second; faster limiters only space."""
 
+
+class Limiter:
+    """At most ``rate`` starts in any second, evenly spaced, and ``concurrency`` at a time; one for each facility.
+
+    After a stall of this process those that are late may follow one another at once, but never more than a second's worth.
     ``shared`` is a wider limiter that several facilities pass through as well, for the budget of a vendor key.
     ``now`` and ``sleep`` are seconds on one monotonic clock.
     """
@@ -127,6 +144,8 @@ class Limiter:
         self._sleep = sleep
         self._free_at = 0.0
         self._held_until = 0.0
+        # the newest starts, a second's worth; nobody counts them at rates that are no limit
+        self._starts: deque[float] | None = deque(maxlen=max(1, int(rate))) if rate <= COUNTED_RATE else None
 
     @asynccontextmanager
     async def turn(self, patience: float = float("inf")) -> AsyncIterator[None]:
@@ -152,8 +171,20 @@ class Limiter:
             at = max(self._now(), self._free_at)
             self._free_at = at + self._gap
             await self._sleep(at - self._now())
+            await self._leave_room()
             if self._now() >= self._held_until:
+                self._note_start()
                 return
+
+    async def _leave_room(self) -> None:
+        """Wait while the last second is full: timers that fire late would otherwise make up for it."""
+        starts = self._starts
+        while starts is not None and len(starts) == starts.maxlen and starts[0] + 1 > self._now():
+            await self._sleep(starts[0] + 1 - self._now())
+
+    def _note_start(self) -> None:
+        if self._starts is not None:
+            self._starts.append(self._now())
 
     def _must_fit(self, patience: float) -> None:
         quiet = self._held_until - self._now()
@@ -256,10 +287,12 @@ class _Ask(Generic[T]):
     auth: httpx.BasicAuth | None = field(repr=False)
     patience: Patience
     sent: Callable[[], None]
+    verb: str = "GET"
+    content: bytes | None = None
 
 
 class Transport:
-    """One HTTP client for all hosts and keys. It can only GET, follows no redirect and keeps no cookie.
+    """One HTTP client for all hosts and keys. It follows no redirect and keeps no cookie.
 
     ``dev`` allows private addresses. ``inner`` replaces the network in tests. ``requests`` counts every try.
     """
@@ -321,6 +354,51 @@ class Transport:
         basic = httpx.BasicAuth(*auth) if auth else None
         return await self._ask(_Ask(url, asked, read, limiter, params, basic, patience or self._patience, sent))
 
+    async def undo(
+        self,
+        verb: str,
+        base_url: str,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        asked: str,
+        limiter: Limiter,
+        deadline: float,
+        params: Sequence[tuple[str, str]] = (),
+        auth: tuple[str, str] | None = None,
+        content: bytes | None = None,
+        sent: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Send one of the calls of ``UNDOING`` once; the wait for a turn is part of the ``deadline`` (seconds).
+
+        Raises what ``get`` raises, ``MetrcRateLimited`` when the turn did not come in time so that nothing was sent,
+        and ``ValueError`` for any other verb or path.
+        """
+        if not any(verb == known and form.fullmatch(path) for known, form in UNDOING):
+            raise ValueError(f"{verb} {path} is no call that takes a record back")
+        basic = httpx.BasicAuth(*auth) if auth else None
+        once = Patience(total=deadline, attempt=deadline, tries=1)
+        ask = _Ask(base_url + path, asked, read, limiter, params, basic, once, sent, verb, content)
+        return await self._once(ask)
+
+    async def _once(self, ask: _Ask[T]) -> T:
+        began = self._now()
+        async with AsyncExitStack() as stack:
+            await self._turn_within(stack, ask)
+            outcome = await self._try(ask, max(0.0, ask.patience.total - (self._now() - began)))
+        if isinstance(outcome, MetrcError):
+            self._wait_after(ask, 1, outcome, ask.patience.total)
+            raise outcome
+        return outcome
+
+    async def _turn_within(self, stack: AsyncExitStack, ask: _Ask[T]) -> None:
+        # Only the wait is bounded here: once something was sent, "nothing was sent" must never be said.
+        try:
+            async with asyncio.timeout(ask.patience.total):
+                await stack.enter_async_context(ask.limiter.turn(ask.patience.total))
+        except TimeoutError:
+            raise MetrcRateLimited(f"No turn came for {ask.asked}, so nothing was sent.") from None
+
     async def _ask(self, ask: _Ask[T]) -> T:
         spent = 0.0
         for attempt in itertools.count(1):
@@ -374,7 +452,10 @@ class Transport:
 
     async def _stream(self, ask: _Ask[T]) -> Answer:
         params = httpx.QueryParams(list(ask.params))
-        async with self._opened().stream("GET", ask.url, params=params, auth=ask.auth) as response:
+        headers = {"Content-Type": "application/json"} if ask.content is not None else None
+        async with self._opened().stream(
+            ask.verb, ask.url, params=params, auth=ask.auth, content=ask.content, headers=headers
+        ) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -51,6 +51,7 @@ def as_text(diagnosis: Diagnosis) -> str:
     d = diagnosis
     lines = [d.headline, "", *(_check(outcome) for outcome in d.checks), ""]
     lines += _account(d.gap) if d.gap is not None else []
+    lines += [*(_package(package) for package in d.packages), ""] if d.packages else []
     lines += ["Do:     " + d.action.text]
     lines += ["Do not: " + FORBIDDEN[f] for f in d.must_not]
     lines += [f"Twin:   {e.system} {e.kind.value} {', '.join(e.remove)}. {e.why}" for e in d.duplicates]
@@ -59,6 +60,12 @@ def as_text(diagnosis: Diagnosis) -> str:
     code = d.code or d.cause.value
     lines += ["", f"{code}, {d.confidence.value}. Question {d.id}."]
     return "\n".join(lines)
+
+
+def _package(package: Diagnosis) -> str:
+    gap = package.gap
+    difference = f"{signed(gap.difference)} {gap.unit}" if gap is not None else "no difference is given"
+    return f"{package.subject.value}  {package.code or package.cause.value}, {difference}: {package.headline}"
 
 
 def _check(outcome: Outcome) -> str:

@@ -41,6 +41,7 @@ from demo.world import (
     Shipped,
     Transfer,
     TransferredRow,
+    Trouble,
     World,
 )
 
@@ -959,6 +960,7 @@ class MetrcStandIn:
         self.in_flight = 0
         self.high_water = 0
         self._unknown = itertools.cycle((401, 404))
+        self._landing: list[tuple[datetime, Callable[[], Response]]] = []
         self.asgi = Starlette(routes=self._routes())
 
     def count(self, prefix: str = "/", *, method: str | None = None) -> int:
@@ -1040,6 +1042,7 @@ class MetrcStandIn:
 
     async def _answer(self, request: Request, asked: Asked) -> Response:
         at, body, status = self.clock.now(), await request.body(), 0
+        self._land()
         with self._flight():
             try:
                 await asyncio.sleep(self.latency + self.world.slow_seconds)
@@ -1100,13 +1103,25 @@ class MetrcStandIn:
         limit, trouble = self.world.rate_limit, self.world.trouble
         if limit and _spend(limit):
             return _too_many(limit.retry_after)
-        if trouble is None or not request.url.path.startswith(trouble.prefix) or not _spend(trouble):
+        if trouble is None or not _strikes(trouble, request) or not _spend(trouble):
             return healthy()
-        if trouble.kind == "timeout":
+        if trouble.kind == "late":
+            self._landing.append((self.clock.now() + timedelta(seconds=trouble.lands_after), healthy))
+            return _broken("504", healthy)
+        if trouble.kind in ("timeout", "504_after"):
             # the gateway gives up, yet METRC may have done what it was told
             healthy()
+        if trouble.kind == "timeout":
             await asyncio.sleep(self.world.hang_seconds)
-        return _broken(trouble.kind, healthy)
+        return _broken(trouble.kind.removesuffix("_after"), healthy)
+
+    def _land(self) -> None:
+        """Let happen what was asked for long ago."""
+        now = self.clock.now()
+        due = [landing for at, landing in self._landing if at <= now]
+        self._landing = [(at, landing) for at, landing in self._landing if at > now]
+        for landing in due:
+            landing()
 
     # --- facilities, people, items ------------------------------------------------------------------------------------
 
@@ -1424,6 +1439,10 @@ def _harvest_body(package: Package) -> Body:
         "Name": package.harvests,
         "HarvestStartDate": package.harvests[:10],
     }
+
+
+def _strikes(trouble: Trouble, request: Request) -> bool:
+    return request.url.path.startswith(trouble.prefix) and trouble.method in (None, request.method)
 
 
 class _Limited(Protocol):

@@ -19,6 +19,7 @@ from bot.logs import configure
 from bot.model import Posting
 from bot.serve import SlackSide, slack_side, stop_on_signals
 from bot.settings import FacilitySettings, MetrcSettings, PosSettings, Secret, Settings, SlackSettings
+from demo.generator import shop
 from demo.metrc import MetrcStandIn
 from demo.pos import write_books
 from demo.scene import SHOWCASE, seeded_shop
@@ -29,6 +30,7 @@ from demo.world import SHOP, World
 BOT_TOKEN: Final = "xoxb-demo"  # noqa: S105 - opens nothing but the stand-in
 SIGNING_SECRET: Final = "demo-signing-secret"  # noqa: S105 - the same
 CHANNEL: Final = "C0FLOOR"
+ZONE: Final = "America/Denver"
 FIRST_QUESTION: Final = "package 1A4FF0100000022000001002"
 # longer than the bot gives itself
 ANSWER_SECONDS: Final = 90.0
@@ -52,27 +54,33 @@ class Store:
     bot: Bot
     side: SlackSide
     page: str
+    shown: list[tuple[str, str]]
+    """Labels to ask about, each with what was done to the package."""
+    seed: int | None = None
 
 
-async def demo(*, port: int, execute: str | None) -> None:
-    """Start the store; ask ``execute`` and stop, or ask one question and stay until Ctrl-C or SIGTERM."""
+async def demo(*, port: int, execute: str | None, seed: int | None = None) -> None:
+    """Start the store; ask ``execute`` and stop, or ask one question and stay until Ctrl-C or SIGTERM.
+
+    ``seed`` None: the shop that shows every cause, else the random shop of that seed.
+    """
     if execute is not None:
-        await _ask_once(execute)
+        await _ask_once(execute, seed)
         return
     stop = asyncio.Event()
     stop_on_signals(stop)
-    await _stay(port, stop)
+    await _stay(port, stop, seed)
 
 
-async def _ask_once(line: str) -> None:
+async def _ask_once(line: str, seed: int | None) -> None:
     command, text = _split(line)
-    async with store() as running_store:
+    async with store(seed=seed) as running_store:
         tell(await ask(running_store, text, command))
 
 
-async def _stay(port: int, stop: asyncio.Event) -> None:
+async def _stay(port: int, stop: asyncio.Event, seed: int | None) -> None:
     try:
-        async with store(port=port) as running_store, asyncio.TaskGroup() as group:
+        async with store(port=port, seed=seed) as running_store, asyncio.TaskGroup() as group:
             showing = group.create_task(_show(running_store))
             await stop.wait()
             showing.cancel()
@@ -84,19 +92,20 @@ async def _stay(port: int, stop: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def store(
-    *, port: int = 0, now: datetime | None = None, latency: float = LATENCY_SECONDS
+    *, port: int = 0, now: datetime | None = None, latency: float = LATENCY_SECONDS, seed: int | None = None
 ) -> AsyncIterator[Store]:
     """The store, all in this process, with the bot reached over signed HTTP as Slack would.
 
     ``now`` stops the clock of the shop, of METRC and of the bot; ``latency`` is METRC's, in seconds.
+    ``seed``: a random shop instead of the one that shows every cause.
     """
     clock = SystemClock(now)
-    world = seeded_shop(clock.now())
+    world, shown = _shop(clock.now(), seed)
     metrc = MetrcStandIn(world, clock, latency=latency)
     slack = SlackStandIn(
         signing_secret=SIGNING_SECRET,
         bot_token=BOT_TOKEN,
-        suggestions=[(f"package {label}", hint) for label, hint in SHOWCASE],
+        suggestions=[(f"package {label}", hint) for label, hint in shown],
     )
     with tempfile.TemporaryDirectory(prefix="countlast-demo-") as name:
         folder = Path(name)
@@ -108,11 +117,18 @@ async def store(
                 slack.app_url = f"{bot_url}/slack/events"
                 exporting = asyncio.create_task(_export(world, settings.facilities[0].pos.directory))
                 try:
-                    yield Store(world, metrc, slack, bot, side, page)
+                    yield Store(world, metrc, slack, bot, side, page, shown, seed)
                 finally:
                     exporting.cancel()
                     with suppress(asyncio.CancelledError):
                         await exporting
+
+
+def _shop(now: datetime, seed: int | None) -> tuple[World, list[tuple[str, str]]]:
+    if seed is None:
+        return seeded_shop(now), SHOWCASE
+    random_shop = shop(seed, now=now, zone=ZONE, posting=Posting.BATCH.value, faulty=5)
+    return random_shop.world, [(truth.label, truth.hint) for truth in random_shop.truths]
 
 
 def _settings(folder: Path, metrc_url: str, slack_api: str) -> Settings:
@@ -125,7 +141,7 @@ def _settings(folder: Path, metrc_url: str, slack_api: str) -> Settings:
     facility = FacilitySettings(
         license=SHOP,
         name="Harbor Street",
-        time_zone="America/Denver",
+        time_zone=ZONE,
         metrc=metrc,
         pos=PosSettings("csv", folder / "pos", Posting.BATCH),
         channel=CHANNEL,
@@ -174,8 +190,10 @@ async def ask(running_store: Store, text: str, command: str = "/reconcile", user
 
 async def _show(running_store: Store) -> None:
     """Ask one question, and tell what else there is and where to look."""
-    tell(await ask(running_store, FIRST_QUESTION))
-    tell("\nThings to try (type them on the page, or with: countlast demo --exec '/reconcile package LABEL')")
-    for label, hint in SHOWCASE:
+    seeded = "" if running_store.seed is None else f" --seed {running_store.seed}"
+    first = f"package {running_store.shown[0][0]}" if seeded else FIRST_QUESTION
+    tell(await ask(running_store, first))
+    tell(f"\nThings to try (type them on the page, or with: countlast demo{seeded} --exec '/reconcile package LABEL')")
+    for label, hint in running_store.shown:
         tell(f"  {label}  {hint}")
     tell(f"\nThe workspace page: {running_store.page}/  (Ctrl-C stops everything)")

@@ -427,15 +427,23 @@ class Sale:
 
 
 OUTAGES: Final = ("503", "500", "504", "timeout", "torn", "html200", "empty200")
+# how a call that changes something fails: done and told otherwise, or done only later
+LOST_ANSWERS: Final = ("504_after", "late")
 
 
 @dataclass
 class Trouble:
-    """How METRC fails: one of ``OUTAGES``, for paths under ``prefix``, ``left`` times (None: until it is lifted)."""
+    """How METRC fails: one of ``OUTAGES`` or ``LOST_ANSWERS``, ``left`` times (None: until it is lifted).
+
+    ``prefix``: for paths under it; ``method``: only for this one. ``lands_after``: seconds until a ``late`` call takes
+    effect, by the stand-in's own clock.
+    """
 
     kind: str
     prefix: str = "/"
     left: int | None = None
+    method: str | None = None
+    lands_after: float = 45.0
 
 
 @dataclass
@@ -524,6 +532,16 @@ class World:
         goods = [(label, item or kinds[place % 3]) for place, label in enumerate(labels)]
         transfer = self._manifest(goods, arrived - timedelta(days=1))
         self._accept(transfer, arrived)
+        for shipped in transfer.packages:
+            self.pos_receive(shipped, transfer.manifest, arrived + timedelta(minutes=5))
+        return transfer
+
+    def just_accepted(self, labels: Sequence[str], *, age: timedelta = timedelta(minutes=4)) -> Transfer:
+        """A load that METRC has as accepted for ``age``; the POS has not imported it yet."""
+        at = self.now - age
+        goods = [(label, self.items[90211]) for label in labels]
+        transfer = self._manifest(goods, at - timedelta(days=1))
+        self._accept(transfer, at)
         return transfer
 
     def trade(self, labels: Sequence[str], *, days: int, seed: int) -> list[Sale]:
@@ -580,7 +598,6 @@ class World:
         for shipped in transfer.packages:
             shipped.state, shipped.received = "Accepted", shipped.quantity
             self.packages.append(self._arrived(shipped, transfer, at))
-            self.pos_receive(shipped, transfer.manifest, at + timedelta(minutes=5))
 
     def _arrived(self, shipped: Shipped, transfer: Transfer, at: datetime | None) -> Package:
         return Package(
@@ -662,6 +679,10 @@ class World:
         here = {each.label for each in self.packages if each.license == SHOP}
         return sorted(here | {row.label for row in self.pos_rows})
 
+    def receives(self, label: str) -> list[PosEvent]:
+        """The POS log's receives of a label, in the order in which they were written."""
+        return [event for event in self.pos_events if event.label == label and event.kind == "receive"]
+
     def metrc_quantity(self, label: str) -> Decimal:
         """What METRC has at the shop: active, on hold or inactive; on the road, elsewhere and unknown are nothing."""
         here = (p for p in self.packages if p.label == label and p.license == SHOP and p.listing != "intransit")
@@ -687,15 +708,30 @@ class World:
         lag: timedelta = timedelta(seconds=3),
     ) -> Sale:
         """A sale of one package (default: two days ago), posted to METRC ``lag`` later unless told otherwise."""
+        return self.sell_together([(label, quantity)], at, posted=posted, lag=lag)
+
+    def sell_together(
+        self,
+        goods: Sequence[tuple[str, int | Decimal]],
+        at: datetime | None = None,
+        *,
+        posted: bool = True,
+        lag: timedelta = timedelta(seconds=3),
+    ) -> Sale:
+        """One sale of several packages, a line each; when as in ``sell``."""
         at = at or self.shop_time(2)
-        row, amount = self.pos_row(label), Decimal(quantity)
-        line = PosLine(sale_id=self._sale_id(at), line_id=1, sold_at=at, label=label, quantity=amount, unit=row.unit)
-        row.quantity -= amount
-        self.pos_sales.append(line)
-        sale = Sale(line.sale_id, at, [line])
+        number = self._sale_id(at)
+        sale = Sale(number, at, [self._till(number, at, place, *one) for place, one in enumerate(goods, start=1)])
         if posted:
             self.post(sale, at + lag)
         return sale
+
+    def _till(self, number: str, at: datetime, place: int, label: str, quantity: int | Decimal) -> PosLine:
+        row, amount = self.pos_row(label), Decimal(quantity)
+        line = PosLine(sale_id=number, line_id=place, sold_at=at, label=label, quantity=amount, unit=row.unit)
+        row.quantity -= amount
+        self.pos_sales.append(line)
+        return line
 
     def post(self, sale: Sale, at: datetime) -> Receipt:
         """METRC records the sale at ``at`` and the POS stores the receipt's id."""
@@ -731,7 +767,7 @@ class World:
     def _sale_id(self, at: datetime) -> str:
         return f"POS-{self._day(at):%Y%m%d}-{self._next('sale'):05d}"
 
-    def deliver(self, label: str, quantity: int = 1, at: datetime | None = None) -> Sale:
+    def deliver(self, label: str, quantity: int | Decimal = 1, at: datetime | None = None) -> Sale:
         """A sale handed over at the door: METRC keeps it among the deliveries and has no receipt for it."""
         sale = self.sell(label, quantity, at, posted=False)
         lines, recorded = self._metrc_lines(sale), sale.at + timedelta(seconds=3)
@@ -810,7 +846,7 @@ class World:
         """Somebody imported a file over what had been posted: the copy has no number and another author."""
         return self._record(sale, sale.receipts[0].recorded_at + after, external=None, by="Dana Orrin")
 
-    def sale_pending(self, label: str, quantity: int = 1, *, age: timedelta = timedelta(minutes=4)) -> Sale:
+    def sale_pending(self, label: str, quantity: int | Decimal = 1, *, age: timedelta = timedelta(minutes=4)) -> Sale:
         """A sale of a moment ago that waits to be posted."""
         return self._unposted(label, quantity, age, PENDING)
 
@@ -818,7 +854,7 @@ class World:
         self,
         label: str,
         message: str,
-        quantity: int = 1,
+        quantity: int | Decimal = 1,
         *,
         age: timedelta = timedelta(days=2),
         unit: str | None = None,
@@ -829,17 +865,17 @@ class World:
             line.message, line.unit = message, unit or line.unit
         return sale
 
-    def sale_never_posted(self, label: str, quantity: int = 1, *, age: timedelta = timedelta(days=2)) -> Sale:
+    def sale_never_posted(self, label: str, quantity: int | Decimal = 1, *, age: timedelta = timedelta(days=2)) -> Sale:
         """A sale of which METRC never heard and about which the POS says nothing."""
         return self._unposted(label, quantity, age, "")
 
-    def _unposted(self, label: str, quantity: int, age: timedelta, status: str) -> Sale:
+    def _unposted(self, label: str, quantity: int | Decimal, age: timedelta, status: str) -> Sale:
         sale = self.sell(label, quantity, self.now - age, posted=False)
         for line in sale.lines:
             line.status = status
         return sale
 
-    def wrong_unit(self, label: str, quantity: int = 1) -> Sale:
+    def wrong_unit(self, label: str, quantity: int | Decimal = 1) -> Sale:
         """The POS sold in a unit that the package does not have, and METRC refused the sale."""
         other = "Grams" if self.package(label).item.unit == "Each" else "Each"
         return self.sale_failed(label, WRONG_UNIT, quantity, unit=other)
@@ -1028,7 +1064,7 @@ class World:
         first = self.adjust(label, quantity, reason="Damage (Record Details)")
         return self.metrc_adjust(label, quantity, first.at, reason=first.reason)
 
-    def drift(self, label: str, quantity: int = 1) -> None:
+    def drift(self, label: str, quantity: int | Decimal = 1) -> None:
         """The POS differs by ``quantity`` and no record says why."""
         self.pos_row(label).quantity += Decimal(quantity)
 
@@ -1054,6 +1090,12 @@ class World:
         if kind not in OUTAGES:
             raise ValueError(f"{kind} is none of {', '.join(OUTAGES)}")
         self.trouble = Trouble(kind, prefix, times)
+
+    def lose_answer(self, kind: str, *, method: str = "DELETE", times: int | None = 1, lands_after: float = 45) -> None:
+        """Calls of this method have their effect, or will have it, and do not say so: one of ``LOST_ANSWERS``."""
+        if kind not in LOST_ANSWERS:
+            raise ValueError(f"{kind} is none of {', '.join(LOST_ANSWERS)}")
+        self.trouble = Trouble(kind, "/", times, method, lands_after)
 
     def slow(self, seconds: float) -> None:
         """Every answer takes this much longer."""

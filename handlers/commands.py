@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck
 
@@ -16,12 +16,15 @@ from handlers.chat import Chat, ProgressMessage
 from handlers.metrics import Metrics
 from handlers.pace import Pace
 from handlers.parse import Ask, Help, Unclear, parse
-from handlers.places import choose
+from handlers.places import choose, whole_name
 from handlers.render import words
 from handlers.render.help import render_help
+from handlers.render.sweep import render_sweep
 from handlers.services import Services
 from handlers.thread import Command, Thread
 from handlers.work import Work
+
+SWEEP_EDIT_SECONDS: Final = 3.0
 
 
 class Commands:
@@ -51,7 +54,7 @@ class Commands:
             case Unclear(sentence):
                 await thread.whisper(sentence)
             case Ask() as ask:
-                await self._ask(ask, command, thread)
+                await self._ask(whole_name(ask, settings), command, thread)
 
     async def _ask(self, ask: Ask, command: Command, thread: Thread) -> None:
         facility = choose(ask, command.channel, self._services.settings)
@@ -60,17 +63,31 @@ class Commands:
         elif not self._pace.allows(command.person):
             await thread.whisper(words.slow_down(self._pace.limit))
         else:
-            await self._answer(ask, command, thread, facility)
+            answer = self._sweep if ask.kind is SubjectKind.FACILITY else self._answer
+            await answer(ask, command, thread, facility)
 
     async def _answer(self, ask: Ask, command: Command, thread: Thread, facility: FacilitySettings) -> None:
-        question = Question(facility.license, Subject(SubjectKind.PACKAGE, ask.label), asked_by=command.user or None)
+        question = Question(facility.license, Subject(ask.kind, ask.label), asked_by=command.user or None)
         metrics = self._services.metrics
         with counted(metrics):
-            await thread.open(ask.label, facility)
+            await thread.open(ask.label, facility, ask.kind)
             async with ProgressMessage(thread.show) as progress:
                 diagnosis = await self._services.answer(question, progress.stage)
         metrics.answers.labels(cause=diagnosis.cause.value).inc()
         await thread.deliver(diagnosis, facility)
+
+    async def _sweep(self, ask: Ask, _command: Command, thread: Thread, facility: FacilitySettings) -> None:
+        metrics = self._services.metrics
+        with counted(metrics):
+            await thread.open(ask.label, facility, ask.kind)
+            async with ProgressMessage(thread.show, every=SWEEP_EDIT_SECONDS) as message:
+
+                async def progress(stage: str, done: int, total: int) -> None:
+                    await message.stage(words.counted_so_far(stage, done, total))
+
+                sweep = await self._services.sweep(facility.license, progress)
+        metrics.answers.labels(cause="facility").inc()
+        await thread.deliver_all(render_sweep(sweep, facility))
 
 
 async def first_time(services: Services, delivery: str) -> bool:

@@ -1,7 +1,8 @@
 """What somebody typed → what they ask. Pure, never raises, and forgiving: a phone changes quotes, dashes and spaces.
 
 A tag of the wrong length or with a wrong letter is still a question: it is looked up in the POS and among near tags.
-Only text that cannot hold a tag is sent back, with one example to copy.
+Only text that cannot hold a tag is sent back, with one example to copy. So it is with the number of a receipt or
+manifest and the name of a product, once the word for it was said.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from bot.model import LABEL_LENGTH
+from bot.errors import QuestionError
+from bot.model import LABEL_LENGTH, SubjectKind
+from bot.subject_names import readable_subject
 from handlers.render import words
 
 TEXT_LIMIT: Final = 500
@@ -21,7 +24,17 @@ NEARLY_A_LABEL: Final = range(LABEL_LENGTH - 4, LABEL_LENGTH + 5)
 
 PACKAGE_WORDS: Final = frozenset({"package", "packages", "pkg", "label", "tag"})
 HELP_WORDS: Final = frozenset({"help", "?", "usage", "man"})
-LATER_WORDS: Final = frozenset({"receipt", "manifest", "product", "facility", "status", "pending", "history"})
+SHOP_WORDS: Final = frozenset({"facility", "shop", "store"})
+SUBJECT_WORDS: Final = {
+    "receipt": SubjectKind.RECEIPT,
+    "receipts": SubjectKind.RECEIPT,
+    "sale": SubjectKind.RECEIPT,
+    "manifest": SubjectKind.MANIFEST,
+    "transfer": SubjectKind.MANIFEST,
+    "product": SubjectKind.PRODUCT,
+    "item": SubjectKind.PRODUCT,
+}
+LATER_WORDS: Final = frozenset({"status", "pending", "history"})
 
 _DASHES: Final = re.compile("[‐‑‒–—―−﹘﹣]")
 _QUOTES: Final = re.compile("[\"'`´‘’‚‛“”„‟«»‹›′″]")
@@ -31,10 +44,14 @@ _ENDS: Final = ".,;:!?()[]{}*_~#…"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question about one package. ``place``: what followed ``at``, as typed; None: not named."""
+    """A question. ``label``: the package's, or the number or name of what ``kind`` says; empty for a whole shop.
+
+    ``place``: what followed ``at``, as typed; None: not named.
+    """
 
     label: str
     place: str | None = None
+    kind: SubjectKind = SubjectKind.PACKAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,10 @@ def _parse_verb(typed: list[str], command: str) -> Ask | Unclear:
         return Unclear(words.not_yet(verb, command))
     if verb in PACKAGE_WORDS:
         return _parse_package(typed[1:], command) if typed[1:] else Unclear(words.no_label(command))
+    if verb in SHOP_WORDS:
+        return _parse_shop(typed[1:], command)
+    if verb in SUBJECT_WORDS:
+        return _parse_subject(SUBJECT_WORDS[verb], typed[1:], command)
     return _parse_package(typed, command)
 
 
@@ -80,6 +101,25 @@ def _parse_package(typed: list[str], command: str) -> Ask | Unclear:
     if not found:
         return Unclear(words.no_label(command))
     return Ask(found[0], place)
+
+
+def _parse_subject(kind: SubjectKind, typed: list[str], command: str) -> Ask | Unclear:
+    """A receipt or manifest by its number, a product by its name; a name may be several words."""
+    what, place = _split_place(typed)
+    if place == "":
+        return Unclear(words.no_place(command))
+    try:
+        return Ask(readable_subject(kind, " ".join(what)), place, kind)
+    except QuestionError:
+        return Unclear(words.no_subject(kind, command))
+
+
+def _parse_shop(typed: list[str], command: str) -> Ask | Unclear:
+    """The whole shop; its license may follow with or without ``at``."""
+    named = typed[1:] if typed and typed[0].casefold() == "at" else typed
+    if typed and not named:
+        return Unclear(words.no_place(command))
+    return Ask("", " ".join(named) or None, SubjectKind.FACILITY)
 
 
 def labels_in(typed: list[str]) -> tuple[str, ...]:

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from bot.model import Diagnosis, Question
 from bot.ports import Clock, Ledger, Progress
 from bot.settings import Settings
+from bot.sweep import SweepProgress
+from bot.sweep_groups import Sweep
 from handlers.metrics import Metrics
 
 Answer = Callable[[Question, Progress], Awaitable[Diagnosis]]
+SweepShop = Callable[[str, SweepProgress], Awaitable[Sweep]]
+"""Judges the whole shop of a license; raises a ``CountlastError`` and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -21,4 +25,5 @@ class Services:
     answer: Answer
     ledger: Ledger
     clock: Clock
+    sweep: SweepShop
     metrics: Metrics = field(default_factory=Metrics)

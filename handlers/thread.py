@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from bot.errors import ChatError
-from bot.model import Diagnosis
+from bot.model import Diagnosis, SubjectKind
 from bot.settings import FacilitySettings
 from handlers.chat import Chat, Posted
 from handlers.render import words
@@ -76,9 +76,9 @@ class Thread:
             return
         await self._chat.whisper(self._command.response_url, message)
 
-    async def open(self, label: str, facility: FacilitySettings) -> None:
+    async def open(self, label: str, facility: FacilitySettings, kind: SubjectKind = SubjectKind.PACKAGE) -> None:
         """Post the parent and the progress message; where Slack refuses, the answer will be whispered instead."""
-        parent = render_sentence(words.asked(label, facility.name, self._command.user))
+        parent = render_sentence(words.asked(label, facility.name, self._command.user, kind))
         try:
             self._parent = await self._chat.post(self._command.channel, parent)
             self._progress = await self._reply(render_sentence(words.working()))
@@ -99,6 +99,18 @@ class Thread:
             await self._whisper_answer(diagnosis, error.code)
             return
         await self._reply_evidence(diagnosis, facility)
+
+    async def deliver_all(self, messages: Sequence[Message]) -> None:
+        """An answer of several messages; where the thread does not take the first, it is whispered. See ``deliver``."""
+        await self._close_progress(words.done(self._timer() - self._began))
+        try:
+            await self._reply(messages[0])
+        except ChatError as error:
+            why = words.cannot_post(error.code, BOT_NAME)
+            await self.whisper_message(Message(f"{messages[0].text}\n{why}", (*messages[0].blocks, section(why))))
+            return
+        for message in messages[1:]:
+            await self._reply(message)
 
     async def apologise(self, sentence: str) -> None:
         """Say why there is no answer, in the thread if there is one. Raises ``ChatError``."""

@@ -7,11 +7,16 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from bot.model import ExportSeen
+from storage.alerts import SqlAlertBook, SqlMemory, SqlOutbox, SqlSlots
+from storage.audit import SqlAudit
 from storage.engine import Database, connect
+from storage.intents import SqlIntents
 from storage.ledger import SqlLedger
 from storage.mirror import SqlMirror
+from storage.sweeping import SqlStock
 from storage.tables import PosExportRow, table_of
 from storage.upgrade import bring_up
+from storage.watching import SqlStatistics
 
 _EXPORTS = table_of(PosExportRow)
 
@@ -41,14 +46,52 @@ class SqlBooks:
         """The mirror of one facility."""
         return SqlMirror(self._database, license_number)
 
+    def stock(self, license_number: str) -> SqlStock:
+        """The mirror of one facility in bulk."""
+        return SqlStock(self._database, license_number)
+
     def exports(self, license_number: str) -> SqlExports:
         """The POS files seen for one facility."""
         return SqlExports(self._database, license_number)
+
+    def statistics(self, license_number: str) -> SqlStatistics:
+        """What the mirror of one facility shows of its rhythm."""
+        return SqlStatistics(self._database, license_number)
+
+    @property
+    def alerts(self) -> SqlAlertBook:
+        """The alerts of all facilities."""
+        return SqlAlertBook(self._database)
+
+    @property
+    def outbox(self) -> SqlOutbox:
+        """What is to be said in Slack about them."""
+        return SqlOutbox(self._database)
+
+    @property
+    def slots(self) -> SqlSlots:
+        """Work that the clock proposed."""
+        return SqlSlots(self._database)
+
+    @property
+    def memory(self) -> SqlMemory:
+        """What a round of monitors remembers."""
+        return SqlMemory(self._database)
 
     @property
     def ledger(self) -> SqlLedger:
         """The ledger of all facilities."""
         return self._ledger
+
+    @property
+    def intents(self) -> SqlIntents:
+        """The removals of all facilities."""
+        return SqlIntents(self._database)
+
+    @property
+    def audit(self) -> SqlAudit:
+        """The audit log of all facilities."""
+        return SqlAudit(self._database)
 
     @property
     def database(self) -> Database:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select, tuple_
 
-from bot.model import Diagnosis, Evidence
-from storage.bodies import from_json, to_json
+from bot.errors import StorageError
+from bot.model import Diagnosis, Evidence, Stored
+from storage.bodies import from_json, to_json, why_unreadable
 from storage.engine import Database
 from storage.tables import DeliveryKeyRow, DiagnosisRow, table_of
 
 _DIAGNOSES = table_of(DiagnosisRow)
 _KEYS = table_of(DeliveryKeyRow)
+
+# ids alone are small; the bodies behind them are fetched one by one, for a single one may hold megabytes
+_PAGE: Final = 500
 
 
 class SqlLedger:
@@ -38,11 +44,51 @@ class SqlLedger:
             await connection.execute(self._database.insert(_DIAGNOSES).on_conflict_do_nothing(), columns)
 
     async def diagnosis(self, diagnosis_id: str) -> tuple[Diagnosis, Evidence] | None:
-        """Read both back, equal to what was saved; None: there is no such answer."""
-        statement = select(_DIAGNOSES.c.body, _DIAGNOSES.c.evidence).where(_DIAGNOSES.c.id == diagnosis_id)
+        """Read both back, equal to what was saved; None: there is no such answer.
+
+        Raises ``StorageError`` for an answer that this version cannot read.
+        """
+        stored = await self.stored(diagnosis_id)
+        if stored is None:
+            return None
+        if stored.kept is None:
+            raise StorageError(f"Answer {diagnosis_id} is stored, but this version cannot read it ({stored.problem}).")
+        return stored.kept
+
+    async def stored(self, diagnosis_id: str) -> Stored | None:
+        """One answer as it is kept, readable or not; None: there is no such answer."""
+        statement = select(_DIAGNOSES).where(_DIAGNOSES.c.id == diagnosis_id)
         async with self._database.reading() as connection:
             found = (await connection.execute(statement)).one_or_none()
-        return found and (from_json(Diagnosis, found.body), from_json(Evidence, found.evidence))
+        return None if found is None else _stored(found)
+
+    async def answers(self, *, newest_first: bool = False) -> AsyncIterator[Stored]:
+        """Every answer by the time it was asked, one at a time, in bounded memory.
+
+        What is saved while this runs may or may not be among them.
+        """
+        last: Row[Any] | None = None
+        while page := await self._page(last, newest_first=newest_first):
+            for row in page:
+                stored = await self.stored(row.id)
+                if stored is not None:
+                    yield stored
+            last = page[-1]
+
+    async def _page(self, last: Row[Any] | None, *, newest_first: bool) -> Sequence[Row[Any]]:
+        key = tuple_(_DIAGNOSES.c.asked_at, _DIAGNOSES.c.id)
+        order = (_DIAGNOSES.c.asked_at, _DIAGNOSES.c.id)
+        statement: Select[Any] = select(*order).limit(_PAGE)
+        if newest_first:
+            statement = statement.order_by(*(column.desc() for column in order))
+        else:
+            statement = statement.order_by(*order)
+        if last is not None:
+            here = tuple_(last.asked_at, last.id)
+            statement = statement.where(key < here if newest_first else key > here)
+        async with self._database.reading() as connection:
+            found: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+            return found
 
     async def first_time(self, key: str, now: datetime) -> bool:
         """Whether this delivery key was never seen before; whoever inserts the row wins, all others get False."""
@@ -50,3 +96,13 @@ class SqlLedger:
         async with self._database.writing() as connection:
             # What comes back is the row that was inserted; a row count is not the same on every driver.
             return await connection.scalar(statement.returning(_KEYS.c.key)) is not None
+
+
+def _stored(row: Row[Any]) -> Stored:
+    """The row with its bodies read; one that cannot be read is told by its columns."""
+    columns = (row.id, row.license, row.subject, row.asked_at, row.code)
+    try:
+        kept = from_json(Diagnosis, row.body), from_json(Evidence, row.evidence)
+    except ValueError as error:
+        return Stored(*columns, problem=why_unreadable(error))
+    return Stored(*columns, kept)

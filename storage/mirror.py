@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, delete, func, null, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, delete, false, func, not_, null, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.labels import nearest
@@ -32,6 +32,7 @@ from bot.model import (
 from bot.ports import FeedRow
 from storage import rows, tables
 from storage.bodies import from_json
+from storage.duplicates import duplicate_receipts
 from storage.engine import Database, Insert
 from storage.rows import UNTOLD, Columns
 
@@ -70,9 +71,14 @@ class SqlMirror:
             await self._write(connection, rows, read_at)
             return await self._cover(connection, Coverage(feed, covered, read_at))
 
+    async def keep(self, found: Sequence[FeedRow], read_at: datetime) -> None:
+        """Write rows of a feed without claiming that any window of it is held."""
+        async with self._database.writing(self._lock) as connection:
+            await self._write(connection, found, read_at)
+
     async def store_receipt(self, receipt: MetrcReceipt, read_at: datetime) -> None:
         """Write one receipt with its lines."""
-        columns = rows.receipt_columns(receipt, read_at) | rows.lines_columns(receipt.lines, read_at)
+        columns = rows.receipt_columns(receipt, read_at) | rows.receipt_lines_columns(receipt, read_at)
         async with self._database.writing(self._lock) as connection:
             if await self._write_whole(connection, _RECEIPTS, columns):
                 key = {"metrc_id": receipt.id}
@@ -243,6 +249,10 @@ class SqlMirror:
         foreign = [row.metrc_id for row in await self._all(numbers) if row.external_number not in ours][:limit]
         return await self._receipts_where(*(_RECEIPTS.c.metrc_id.in_(some) for some in _pieces(foreign)))
 
+    def duplicate_receipts(self, since: datetime, limit: int) -> AsyncIterator[tuple[MetrcReceipt, ...]]:
+        """Groups of live receipts with lines that may be one sale, the newest sale first; see ``storage.duplicates``."""
+        return duplicate_receipts(self._database, self._license, since, limit)
+
     async def deliveries_between(self, window: Window) -> tuple[MetrcDelivery, ...]:
         """Deliveries by sale time, oldest first; lines where they were read."""
         statement = (
@@ -279,6 +289,16 @@ class SqlMirror:
         )
         return tuple(rows.transfer_of(row.body, row.parts) for row in await self._all(statement))
 
+    async def transfers_named(self, number: str) -> tuple[Transfer, ...]:
+        """Manifests, any direction, of this number (whatever its leading zeros) or id; the last changed comes last."""
+        bare = number.strip().lstrip("0")
+        # METRC pads manifest numbers to ten digits; a shop may leave the zeros out
+        named = _TRANSFERS.c.manifest.in_({number.strip(), bare, bare.zfill(10)})
+        of_id = _TRANSFERS.c.metrc_id == int(bare) if _may_be_id(bare) else false()
+        order = (_TRANSFERS.c.changed_at, _TRANSFERS.c.metrc_id, _TRANSFERS.c.direction)
+        statement = self._select_transfers().where(or_(named, of_id)).order_by(*order)
+        return tuple(rows.transfer_of(row.body, row.parts) for row in await self._all(statement))
+
     async def transferred_touching(self, label: str) -> tuple[TransferredPackage, ...]:
         """Rows of the transferred list for this label."""
         order = (_TRANSFERRED.c.manifest, _TRANSFERRED.c.recipient)
@@ -302,6 +322,15 @@ class SqlMirror:
         found = [one for some in _pieces(near) for one in await self._packages_where(_PACKAGES.c.label.in_(some))]
         newest = {package.label: package for package in found}
         return tuple(newest[other] for other in near if other in newest)
+
+    async def packages_mentioning(self, word: str) -> tuple[MetrcPackage, ...]:
+        """Packages whose item's name holds this word, whatever its case, or whose item has it as its id; by label."""
+        wanted = word.casefold()
+        # the database folds the case of plain letters only, so other words are compared here alone
+        holds = func.lower(_PACKAGES.c.body).contains(wanted, autoescape=True) if wanted.isascii() else true()
+        found = await self._packages_where(holds)
+        named = [one for one in found if wanted in (one.item.name or "").casefold() or wanted == str(one.item.id)]
+        return tuple(sorted({one.label: one for one in named}.values(), key=lambda one: one.label))
 
     async def children_of(self, label: str) -> tuple[MetrcPackage, ...]:
         """Packages that name this one as a source."""
@@ -373,14 +402,26 @@ def _no_older(table: Table, insert: Insert) -> ColumnElement[bool] | None:
 
 
 def _outdated(table: Table, insert: Insert, values: Columns) -> Columns:
-    """A record that moved on must have its lines or packages read again; voiding one leaves its lines as they were."""
+    """A record that moved on must have its lines or packages read again; voiding one leaves its lines as they were.
+
+    Either way a receipt is out of the search for duplicates, until its lines are read again.
+    """
     mark = next((name for name in ("lines_read_at", "packages_read_at") if name in table.c), None)
     if mark is None or mark in values:
         return {}
     moved_on = insert.excluded.changed_at > table.c.changed_at
+    stale = moved_on
     if "archived_on" in table.c:
-        moved_on = and_(moved_on, insert.excluded.archived_on.is_(None))
-    return {mark: case((moved_on, null()), else_=table.c[mark])}
+        is_live, was_live = insert.excluded.archived_on.is_(None), table.c.archived_on.is_(None)
+        stale = and_(is_live, or_(moved_on, not_(was_live)))
+        moved_on = or_(moved_on, not_(is_live), not_(was_live))
+    kept = {mark: case((stale, null()), else_=table.c[mark])}
+    return kept | ({"lines_key": case((moved_on, null()), else_=table.c.lines_key)} if "lines_key" in table.c else {})
+
+
+def _may_be_id(text: str) -> bool:
+    # eighteen digits fit into the column on every database
+    return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _valid(parts: ColumnElement[Any], read_at: ColumnElement[Any]) -> ColumnElement[Any]:

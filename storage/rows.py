@@ -24,6 +24,7 @@ from bot.model import (
     TransferredPackage,
 )
 from storage.bodies import from_json, to_json
+from storage.keys import lines_key, moment_key, number_key
 
 Columns = dict[str, Any]
 
@@ -62,7 +63,16 @@ def receipt_columns(receipt: MetrcReceipt, read_at: datetime) -> Columns:
         "changed_at": receipt.last_modified or UNTOLD,
         "read_at": read_at,
         "body": to_json(MetrcReceipt, replace(receipt, lines=None)),
+        "number_key": number_key(receipt.external_number),
+        "moment_key": moment_key(receipt.sold_at, receipt.total_price),
     }
+
+
+def receipt_lines_columns(receipt: MetrcReceipt, read_at: datetime) -> Columns:
+    """The columns that hold the lines of a receipt; one that was voided has no twin, so its lines get no key."""
+    lines = receipt.lines if receipt.is_live else None
+    living = [(line.label, line.quantity, line.unit) for line in lines or () if line.archived_on is None]
+    return lines_columns(receipt.lines, read_at) | {"lines_key": lines_key(living)}
 
 
 def delivery_columns(delivery: MetrcDelivery, read_at: datetime) -> Columns:
@@ -91,7 +101,7 @@ def transfer_columns(transfer: Transfer, read_at: datetime) -> Columns:
 
 
 def lines_columns(lines: Lines | None, read_at: datetime) -> Columns:
-    """The columns that hold the lines of a receipt or delivery."""
+    """The columns that hold the lines of a delivery, and those of a receipt but for their key."""
     text = None if lines is None else to_json(Lines, lines)
     return {"lines": text, "lines_read_at": None if lines is None else read_at}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Index, MetaData, Table
+from sqlalchemy import BigInteger, Index, MetaData, Table, text
 from sqlmodel import Field, SQLModel
 
 NAMES = {
@@ -55,14 +55,34 @@ class PackageSourceRow(Row, table=True):
     metrc_id: int = Field(primary_key=True, sa_type=BigInteger)
 
 
+# every column that is named here must be in the index, or SQLite looks each row up in the table
+_COMPARABLE = text("lines_key IS NOT NULL")
+
+
 class ReceiptRow(Row, table=True):
-    """A receipt. ``lines``: as last read; they hold true only while ``lines_read_at`` is set."""
+    """A receipt. ``lines``: as last read; they hold true only while ``lines_read_at`` is set.
+
+    The keys are those of ``storage.keys``; ``lines_key`` is set while the receipt may have a twin: it is live, and its
+    lines hold true. The search for duplicates walks the two indexes over the keys and little else.
+    """
 
     __tablename__ = "metrc_receipt"
     __table_args__ = (
         Index(None, "license", "external_number"),
         Index(None, "license", "sold_at"),
         Index(None, "license", "lines_read_at", "sold_at"),
+        Index(
+            "ix_metrc_receipt_twins_by_number",
+            *("license", "lines_key", "number_key"),
+            sqlite_where=_COMPARABLE,
+            postgresql_where=_COMPARABLE,
+        ),
+        Index(
+            "ix_metrc_receipt_twins_by_moment",
+            *("license", "lines_key", "moment_key", "number_key"),
+            sqlite_where=_COMPARABLE,
+            postgresql_where=_COMPARABLE,
+        ),
     )
 
     license: str = Field(primary_key=True)
@@ -76,6 +96,9 @@ class ReceiptRow(Row, table=True):
     body: str
     lines: str | None = None
     lines_read_at: datetime | None = None
+    number_key: int | None = Field(default=None, sa_type=BigInteger)
+    moment_key: int | None = Field(default=None, sa_type=BigInteger)
+    lines_key: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ReceiptLineRow(Row, table=True):
@@ -280,6 +303,174 @@ class DeliveryKeyRow(Row, table=True):
 
     key: str = Field(primary_key=True)
     first_seen_at: datetime
+
+
+# --- removing a duplicate ---------------------------------------------------------------------------------------------
+
+
+class RemovalRow(Row, table=True):
+    """A removal that was proposed. Its id is pressed without a license. ``shown``: the revision that its card shows."""
+
+    __tablename__ = "removal"
+    __table_args__ = (Index(None, "due_at"), Index(None, "license", "proposed_at"), Index(None, "license", "subject"))
+
+    id: str = Field(primary_key=True)
+    license: str
+    subject: str
+    state: str
+    fence: int
+    revision: int
+    proposed_at: datetime
+    due_at: datetime | None
+    channel: str | None = None
+    message: str | None = None
+    shown: int = 0
+    body: str
+
+
+class RemovalRecordRow(Row, table=True):
+    """Which removal speaks of which record. The database itself allows one open removal a record."""
+
+    __tablename__ = "removal_record"
+    __table_args__ = (
+        Index(
+            "ix_removal_record_open",
+            "license",
+            "system",
+            "kind",
+            "record_id",
+            unique=True,
+            sqlite_where=text("is_open"),
+            postgresql_where=text("is_open"),
+        ),
+        Index(None, "removal_id"),
+    )
+
+    license: str = Field(primary_key=True)
+    system: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    record_id: str = Field(primary_key=True)
+    removal_id: str = Field(primary_key=True)
+    is_open: bool
+
+
+class RemovalPressRow(Row, table=True):
+    """A press of a button, kept before it is acknowledged; the id is the same for every repeat of it."""
+
+    __tablename__ = "removal_press"
+    __table_args__ = (Index(None, "is_answered", "pressed_at"),)
+
+    id: str = Field(primary_key=True)
+    removal_id: str
+    verb: str
+    person: str
+    team: str
+    reason: str
+    pressed_at: datetime
+    is_answered: bool = False
+
+
+class AuditRow(Row, table=True):
+    """A row of the audit log, exactly as ``bot.audit.Row`` has it. Triggers refuse to change or delete one."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index(None, "prev_hash", unique=True), Index(None, "intent"))
+
+    seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    at: str
+    event: str
+    actor: str
+    facility: str
+    intent: str
+    subject: str
+    detail: str
+    prev_hash: str
+    hash: str
+
+
+class AuditHeadRow(Row, table=True):
+    """Where the log ends. Whoever appends holds this row, so that two never write the same number."""
+
+    __tablename__ = "audit_head"
+
+    name: str = Field(primary_key=True)
+    seq: int = Field(sa_type=BigInteger)
+    hash: str
+
+
+# --- the watch ---------------------------------------------------------------------------------------------------------
+
+
+class AlertRow(Row, table=True):
+    """An episode of an alert. Of one key only one episode is live, which the database itself holds."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        Index(
+            None,
+            "key",
+            unique=True,
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
+        Index(None, "closed_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    key: str
+    kind: str
+    state: str
+    channel: str | None
+    version: int
+    closed_at: datetime | None
+    body: str
+
+
+class OutboxRow(Row, table=True):
+    """A letter. ``lease_until``: until when one process has it in hand; ``fence`` grows with every claim."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index(None, "alert", "seq"), Index(None, "sent_at", "not_before"))
+
+    key: str = Field(primary_key=True)
+    alert: str
+    seq: int
+    what: str
+    created_at: datetime
+    not_before: datetime
+    sent_at: datetime | None = None
+    ref: str | None = None
+    owner: str | None = None
+    lease_until: datetime | None = None
+    fence: int = 0
+    first_tried_at: datetime | None = None
+    problem: str | None = None
+    body: str
+
+
+class SlotRow(Row, table=True):
+    """A piece of work that the clock proposed; whoever inserts the row, or finds its lease run out, does it."""
+
+    __tablename__ = "slot"
+    __table_args__ = (Index(None, "finished_at", "lease_until"),)
+
+    job: str = Field(primary_key=True)
+    starts_at: datetime = Field(primary_key=True)
+    owner: str
+    lease_until: datetime
+    fence: int
+    finished_at: datetime | None = None
+
+
+class WatchMemoryRow(Row, table=True):
+    """What a round remembers of a facility: the rights it had, what was already told, what it learned."""
+
+    __tablename__ = "watch_memory"
+
+    license: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    changed_at: datetime
+    body: str
 
 
 def table_of(model: type[Row]) -> Table:

@@ -10,10 +10,10 @@ from benchmarks.table import SMALL, Row, printed
 
 @pytest.mark.parametrize("name", sorted(ALL))
 async def test_a_benchmark_runs_small(name):
-    """Every benchmark gives at least one row with a figure and a yardstick."""
+    """Every benchmark gives at least one row with a figure and a yardstick; a figure that counts faults may be 0."""
     rows = await measured([name], SMALL)
     assert rows
-    assert all(row.figure > 0 and row.yardstick > 0 for row in rows)
+    assert all(row.figure >= 0 and row.yardstick > 0 for row in rows)
 
 
 def test_the_table_names_figure_ratio_and_yardstick():

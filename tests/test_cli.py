@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from bot import __version__
-from bot.cli import run
+from bot.cli import app, reconcile, run
 from demo.scene import seeded_shop
 from tests.loopback import ROOT, facility, shop_on_loopback
 
@@ -69,11 +70,15 @@ def countlast(capsys):
 
 # --- usage ------------------------------------------------------------------------------------------------------------
 
+# the commands in the order in which they are told
+ACCEPTED = ", ".join([*(get_command(app).commands), "--help"])
+RECONCILED = ", ".join([*(get_command(reconcile).commands), "--help"])
+
 MISUSED = [
-    ((), "countlast: Missing command; accepted: sync, run, demo, reconcile, --help"),
-    (("recncile",), "countlast: No such command 'recncile'. Did you mean 'reconcile'?; accepted: sync, run, demo, reconcile, --help"),
-    (("--nope",), "countlast: No such option: --nope; accepted: sync, run, demo, reconcile, --help"),
-    (("reconcile",), "countlast reconcile: Missing command; accepted: package, --help"),
+    ((), f"countlast: Missing command; accepted: {ACCEPTED}"),
+    (("recncile",), f"countlast: No such command 'recncile'. Did you mean 'reconcile'?; accepted: {ACCEPTED}"),
+    (("--nope",), f"countlast: No such option: --nope; accepted: {ACCEPTED}"),
+    (("reconcile",), f"countlast reconcile: Missing command; accepted: {RECONCILED}"),
     (("reconcile", "package"), "countlast reconcile package: Missing argument 'LABEL'; accepted: LABEL, --facility, --shelf, --deadline, --json"),
     (("reconcile", "package", "A", "B"), "countlast reconcile package: Got unexpected extra argument(s) (B); accepted: LABEL, --facility, --shelf, --deadline, --json"),
     (("reconcile", "package", LABEL, "--jason"), "countlast reconcile package: No such option: --jason (Possible options: --json); accepted: LABEL, --facility, --shelf, --deadline, --json"),
@@ -89,6 +94,12 @@ MISUSED = [
     (("reconcile", "package", LABEL, "--shelf", "1e999999"), "--shelf is '1e999999'; accepted: a number, 0 or more"),
     (("reconcile", "package", "what is wrong?"), "'what is wrong?' cannot be a label; accepted: the 24 letters and digits of a METRC tag, for example 1A4FF0100000022000001002"),
     (("reconcile", "package", ""), "'' cannot be a label; accepted: the 24 letters and digits of a METRC tag, for example 1A4FF0100000022000001002"),
+    (("reconcile", "receipt", "what is wrong?"), "'what is wrong?' cannot be a receipt; accepted: a METRC receipt's id or number, or the POS's number of the sale, for example 880102 or POS-20260302-00417"),
+    (("reconcile", "manifest", "???"), "'???' cannot be a manifest; accepted: the number or id of a METRC manifest, for example 0000418902"),
+    (("reconcile", "product", "!"), "'!' cannot be a product; accepted: the name of a POS product or METRC item, or its id, for example Night Lantern Flower 3.5g"),
+    (("reconcile", "receipt", "880102", "--facility", "X"), "--facility 'X' is not configured; accepted: 402R-X0042 (Harbor Street)"),
+    (("reconcile", "receipt", "880102", "--deadline", "0"), "--deadline is '0'; accepted: a number of seconds from 1 to 3600"),
+    (("replay",), "countlast replay needs one of: DIAGNOSIS_ID, --all"),
     (("reconcile", "package", LABEL, "--facility", "X"), "--facility 'X' is not configured; accepted: 402R-X0042 (Harbor Street)"),
     (("sync", "--facility", "X"), "--facility 'X' is not configured; accepted: 402R-X0042 (Harbor Street)"),
     (("sync", "--since", "0d"), "--since is '0d'; accepted: 1 to 3650 and d or h, for example 30d or 12h"),
@@ -128,7 +139,10 @@ def test_several_facilities_need_a_choice(shop, running_shop, countlast):
     assert (code, json.loads(out)["facility"]) == (0, "402R-X0042")
 
 
-HELP = [(), ("reconcile",), ("reconcile", "package"), ("sync",), ("run",), ("demo",)]
+HELP = [
+    (), ("reconcile",), ("reconcile", "package"), ("reconcile", "receipt"), ("reconcile", "manifest"),
+    ("reconcile", "product"), ("replay",), ("sync",), ("run",), ("demo",),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", HELP)

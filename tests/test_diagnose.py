@@ -199,10 +199,31 @@ def test_the_larger_share_leads_and_the_earlier_check_on_a_tie():
 
 def test_a_share_weighs_what_it_settles_and_not_what_it_could():
     """A finished package with 40 sold rightly leaves two, and five sales that failed weigh more than those."""
-    lost = [refused(number, message="Odd") for number in range(10, 15)]
+    lost = [refused(number, message="Item is not valid.") for number in range(10, 15)]
     evidence = add_sales(*lost, to=stocked(35, with_package(quantity=Decimal(38), finished_on=NOW.date())))
     diagnosis = judged(evidence)
-    assert dict.fromkeys(code for code, _, _ in shares(diagnosis)) == {"failed_post.refused": None}
+    assert {code for code, _, _ in shares(diagnosis)} == {"failed_post.refused", "finished.finished"}
+    assert diagnosis.code == "failed_post.refused"
+
+
+@pytest.mark.parametrize(
+    ("grams", "unauthorized", "odd", "code"),
+    [
+        (2, 1, 0, "mapping.unit"),
+        (1, 2, 0, "authentication.post-refused"),
+        (1, 1, 0, "authentication.post-refused"),
+        (1, 1, 3, "failed_post.refused"),
+        (2, 0, 1, "mapping.unit"),
+    ],
+)
+def test_each_cause_weighs_the_refused_sales_that_are_due_to_it(grams, unauthorized, odd, code):
+    """Three ways to be refused on one package: each text has its own cause, and what has none stands for itself."""
+    unit = "Unit of Measure is not valid for the Package."
+    sales = [(7, grams, unit, "Grams"), (8, unauthorized, "Unauthorized", "Each"), (9, odd, "Odd", "Each")]
+    lines = [refused(n, message, size, unit=measure) for n, size, message, measure in sales if size]
+    diagnosis = judged(add_sales(*lines, to=stocked(38 - grams - unauthorized - odd)))
+    assert diagnosis.code == code
+    assert diagnosis.gap.unexplained == 0
 
 
 def test_without_findings_there_is_no_root():

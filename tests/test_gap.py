@@ -132,6 +132,25 @@ def test_a_rest_whose_event_is_known_already_takes_nothing():
     assert [str(share.quantity) for share in settled] == ["1"]
 
 
+def test_of_competing_events_those_that_close_the_account_are_taken():
+    """Two stray receipts of 1 and 3 and a difference of 3: the later one fits."""
+    strays = [entry(size, f"metrc receipt {n}", rest=True) for n, size in enumerate(("1", "3", "2"))]
+    assert [share.refs[-1] for share in settle(Decimal(3), strays[:2])] == ["metrc receipt 1"]
+    assert [share.refs[-1] for share in settle(Decimal(3), strays)] == ["metrc receipt 0", "metrc receipt 2"]
+
+
+def test_where_none_close_it_the_order_decides():
+    """The first takes what it can, the next what is left."""
+    strays = [entry(size, f"metrc receipt {n}", rest=True) for n, size in enumerate(("2", "4"))]
+    assert [str(share.quantity) for share in settle(Decimal(5), strays)] == ["2", "3"]
+
+
+def test_more_events_than_can_be_looked_through_are_taken_in_order():
+    """Twenty sizes of which any sum is another: the search ends and the order decides."""
+    strays = [entry(str(2**n), f"metrc receipt {n}", rest=True) for n in range(20)]
+    assert [str(share.quantity) for share in settle(Decimal(2**19), strays)][:3] == ["1", "2", "4"]
+
+
 def test_the_account_carries_the_shelf_and_metrcs_unit():
     """What was counted stands beside what is booked."""
     gap = account(replace(with_package(counted(38), unit="Grams"), shelf=Decimal(37)), ())
@@ -149,3 +168,13 @@ def test_the_account_always_adds_up(difference, parts):
     gap = Gap(difference, None, "Each", settled)
     assert sum((share.quantity for share in settled), gap.unexplained) == difference
     assert len({share.refs[-1] for share in settled}) == len(settled)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.data())
+def test_a_difference_that_some_of_the_events_make_up_is_explained_to_the_unit(sizes, data):
+    """Whichever of them it was, and in whatever order they stand, whole events close the account."""
+    real = data.draw(st.lists(st.sampled_from(range(len(sizes))), unique=True, min_size=1))
+    difference = Decimal(sum(sizes[n] for n in real))
+    settled = settle(difference, [entry(str(size), f"pos sale {n}", rest=True) for n, size in enumerate(sizes)])
+    assert sum(share.quantity for share in settled) == difference
+    assert all(share.quantity == sizes[int(share.refs[-1].split()[-1])] for share in settled)

@@ -186,6 +186,42 @@ async def test_what_was_stored_before_an_outage_stays():
     assert metrc.asked[0][1].start == day(14) - OVERLAP
 
 
+async def test_the_past_alone_is_read_where_the_newest_was_read_a_moment_ago():
+    """No tail is asked for again, and the end of what is held stays as old as it was."""
+    mirror, metrc = MemoryMirror(held(10, 20)), FakeMetrc()
+    coverage = await freshen(metrc, mirror, FEED, day(5), day(20), newest=False)
+    assert metrc.asked == [("receipts/active", Window(day(5), day(10) + OVERLAP))]
+    assert coverage == held(5, 20)
+
+
+async def test_windows_of_one_feed_are_asked_for_at_once():
+    """None waits for another's answer; they are stored in order all the same."""
+    mirror, metrc = MemoryMirror(), WaitingMetrc(count=5)
+    async with asyncio.timeout(5):
+        coverage = await freshen(metrc, mirror, FEED, SINCE, NOW)
+    assert coverage.window == Window(SINCE, NOW)
+    starts = [window.start for window, _ in mirror.stored]
+    assert starts == sorted(starts)
+
+
+class WaitingMetrc(FakeMetrc):
+    """Answers nobody before ``count`` are waiting, then the last of them first."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.all_here = count, asyncio.Event()
+
+    async def receipts(self, *, active, window):
+        self.count -= 1
+        turn = self.count
+        if turn == 0:
+            self.all_here.set()
+        await self.all_here.wait()
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        return await super().receipts(active=active, window=window)
+
+
 @pytest.mark.parametrize("feed", Feed)
 async def test_every_feed_asks_its_own_list(feed):
     """Each feed is read from the list that it is named after, and from no other."""

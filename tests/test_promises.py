@@ -22,11 +22,12 @@ from bot.app import Bot, SystemClock
 from bot.cli import run
 from bot.logs import configure
 from bot.metrc.client import MetrcClient
-from bot.ports import TrackAndTrace
+from bot.metrc.removals import MetrcRemovals
+from bot.ports import PackageStream, TrackAndTrace
 from bot.redact import forms
 from bot.serve import SlackSide, slack_side
 from bot.settings import SlackSettings
-from bot.transport import Patience, Transport
+from bot.transport import UNDOING, Limiter, Patience, Transport
 from demo.metrc import MetrcStandIn
 from demo.pos import write_books
 from demo.scene import SHOWCASE, seeded_shop
@@ -44,10 +45,13 @@ SECRETS = (VENDOR_KEY, USER_KEY, BOT_TOKEN, SIGNING_SECRET, f"{VENDOR_KEY}:{USER
 QUICK = Patience(total=0.5, attempt=0.2, first_wait=0.01, first_wait_when_limited=0.01)
 
 
+LOUD = ("slack_bolt", "slack_bolt.AsyncApp", "slack_sdk", "httpx", "httpcore", "aiohttp", "asyncio")
+
+
 @pytest.fixture(autouse=True)
 def logging_is_put_back():
     """Some of these set up logging for the whole process."""
-    loggers = {name: logging.getLogger(name) for name in ("slack_bolt", "slack_sdk", "httpx", "httpcore", "aiohttp")}
+    loggers = {name: logging.getLogger(name) for name in LOUD}
     root, levels = logging.getLogger(), {name: logger.level for name, logger in loggers.items()}
     handlers, level = root.handlers[:], root.level
     yield
@@ -200,10 +204,54 @@ def test_the_metrc_client_offers_nothing_but_reads():
     """Each public method is one of the port, and every one of those is documented as a GET or a probe."""
     offered = {name for name, _ in inspect.getmembers(MetrcClient, inspect.isfunction) if not name.startswith("_")}
     port = {name for name, _ in inspect.getmembers(TrackAndTrace, inspect.isfunction) if not name.startswith("_")}
-    assert offered == port
+    streams = {name for name, _ in inspect.getmembers(PackageStream, inspect.isfunction) if not name.startswith("_")}
+    assert offered == port | streams
     for name in port:
         said = inspect.getdoc(getattr(TrackAndTrace, name)) or ""
         assert "GET /" in said or name == "probe" or said.startswith("One of the package lists")
+
+
+def test_three_calls_take_a_record_back_and_nothing_else_does():
+    """Void a receipt, unfinalize a receipt, void an external incoming transfer: one class offers them, and no more."""
+    offered = {name for name, _ in inspect.getmembers(MetrcRemovals, inspect.isfunction) if not name.startswith("_")}
+    assert offered == {"void_receipt", "unfinalize_receipt", "void_external_transfer"}
+    assert [(verb, form.pattern) for verb, form in UNDOING] == [
+        ("PUT", "/sales/v2/receipts/unfinalize"),
+        ("DELETE", "/sales/v2/receipts/[0-9]{1,19}"),
+        ("DELETE", "/transfers/v2/external/incoming/[0-9]{1,19}"),
+    ]
+
+
+OTHER_WRITES = (
+    ("PUT", "/packages/v2/adjust"),
+    ("POST", "/packages/v2/adjust"),
+    ("DELETE", "/packages/v2/5509101"),
+    ("POST", "/sales/v2/receipts"),
+    ("PUT", "/sales/v2/receipts"),
+    ("PUT", "/sales/v2/receipts/finalize"),
+    ("POST", "/sales/v2/receipts/880102"),
+    ("DELETE", "/sales/v2/receipts/880102/"),
+    ("DELETE", "/sales/v2/receipts/880102?x=/sales/v2/receipts/1"),
+    ("DELETE", "/sales/v2/receipts/../../packages/v2/5509101"),
+    ("DELETE", "/sales/v2/deliveries/6001"),
+    ("PUT", "/transfers/v2/external/incoming/418903"),
+    ("DELETE", "/transfers/v2/templates/outgoing/1"),
+)
+
+
+@pytest.mark.parametrize(("verb", "path"), OTHER_WRITES)
+async def test_no_other_write_leaves_the_transport(verb, path):
+    """Whoever asks for another one, by mistake or by force, gets an error before anything is sent."""
+    sent = []
+
+    def network(request):
+        sent.append(request)
+        return httpx.Response(200)
+
+    async with Transport(dev=True, inner=httpx.MockTransport(network)) as transport:
+        with pytest.raises(ValueError, match="no call that takes a record back"):
+            await transport.undo(verb, "http://metrc.test", path, print, asked=path, limiter=Limiter(), deadline=1)
+    assert sent == []
 
 
 def sources(*folders: str) -> Iterator[tuple[Path, ast.AST]]:
@@ -227,15 +275,18 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 WRITING = {"post", "put", "patch", "delete"}
+# where the three calls are named, and where they are made
+MAY_WRITE = {Path("bot/transport.py"), Path("bot/metrc/removals.py")}
 
 
 def test_no_source_knows_how_to_adjust_a_quantity():
-    """Neither METRC's path for it, nor a verb towards METRC that writes, stands anywhere in the bot."""
+    """Neither METRC's path for it, nor a verb towards METRC that writes, stands anywhere in the bot but in one place."""
     for path, tree in sources("bot", "handlers", "storage"):
         for text in texts(tree):
             assert not text.rstrip("/").endswith("/adjust"), (path, text)
     for path, tree in sources("bot", "storage"):
-        assert not WRITING & {text.lower() for text in texts(tree)}, path
+        named = WRITING & {text.lower() for text in texts(tree)}
+        assert named <= ({"put", "delete"} if path in MAY_WRITE else set()), path
         called = {
             node.func.attr
             for node in ast.walk(tree)
@@ -244,12 +295,14 @@ def test_no_source_knows_how_to_adjust_a_quantity():
         assert not called & (WRITING - {"delete"}), path
 
 
-def test_the_transport_can_only_get():
-    """There is one place where a request is made, and its verb is a literal."""
+def test_there_is_one_place_where_a_request_is_made():
+    """And the only verb that it takes from elsewhere is the reading one, or one that was held against the list."""
     tree = ast.parse((ROOT / "bot" / "transport.py").read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
-    made = [call.args[0].value for call in calls if call.func.attr in {"stream", "request", "send", "build_request"}]
-    assert made == ["GET"]
+    made = [call for call in calls if call.func.attr in {"stream", "request", "send", "build_request"}]
+    assert [ast.unparse(call.args[0]) for call in made] == ["ask.verb"]
+    asks = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_Ask"]
+    assert sorted(len(call.args) for call in asks) == [8, 10]  # the longer one is below the check in ``undo``
 
 
 # --- no secret gets out -----------------------------------------------------------------------------------------------
@@ -271,7 +324,7 @@ def stored(path: Path) -> str:
 
 
 def as_talkative_as_can_be() -> None:
-    for name in ("", "slack_bolt", "slack_bolt.AsyncApp", "slack_sdk", "httpx", "httpcore", "aiohttp", "asyncio"):
+    for name in ("", *LOUD):
         logging.getLogger(name).setLevel(logging.DEBUG)
 
 

@@ -14,7 +14,6 @@ import pytest
 import typer
 
 from bot import settings
-from bot.checks.definition import NAMED
 from bot.cli import app
 from bot.model import Cause
 from bot.twins import HowTwinned
@@ -25,19 +24,21 @@ CODE: Final = re.compile(rf"(?:{'|'.join(cause.value for cause in Cause)})\.[a-z
 
 
 def codes() -> set[str]:
-    """Every code a check can give: those that stand in the source as they are, and those put together there."""
+    """Every code that can be given, about a package by the checks, about a receipt, manifest or product by itself."""
     written = {
         node.value
-        for path in sorted((ROOT / "bot").rglob("*.py"))
+        for path in sorted((ROOT / "bot" / "checks").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
     }
-    twinned = {f"duplication.{how}" for how in HowTwinned}
-    defined = {f"definition.{reason}" for _, reason, _ in NAMED} | {
-        "definition.pack-vs-piece",
-        "definition.unit-weight",
+    of_records = {
+        word.value.value
+        for path in sorted((ROOT / "bot").glob("*_subject.py"))
+        for word in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(word, ast.keyword) and word.arg == "code" and isinstance(word.value, ast.Constant)
     }
-    return written | twinned | defined
+    twinned = {f"duplication.{how}" for how in HowTwinned}
+    return written | of_records | twinned
 
 
 @pytest.mark.parametrize("code", sorted(codes()))

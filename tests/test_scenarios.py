@@ -139,6 +139,30 @@ async def test_s06_asked_from_the_other_side(ask: Asking, world: World):
     assert account(diagnosis)[2] == "0"
 
 
+def typed_as(world: World, label: str, typed: str) -> None:
+    """All of the POS's books have the label mistyped."""
+    for entry in (*world.pos_rows, *world.pos_events):
+        entry.label = typed if entry.label == label else entry.label
+
+
+@pytest.mark.parametrize("typed", [f"{TAG}2080", f"{TAG}9908"])
+async def test_s06_wrong_digits_asked_from_the_other_side(ask: Asking, world: World, typed: str):
+    """A label of the right shape among its load's neighbours: METRC knows them and not this one."""
+    label = f"{TAG}2008"
+    typed_as(world, label, typed)
+    diagnosis = await ask(world, label)
+    assert (diagnosis.code, diagnosis.action.kind.value) == ("mapping.label-mistyped", "fix_pos_record")
+    assert diagnosis.related == (typed,)
+    assert account(diagnosis)[2] == "0"
+
+
+async def test_s06_the_mistyped_row_is_found_among_its_neighbours(ask: Asking, world: World):
+    """The eighth of a load of ten."""
+    label = f"{TAG}2008"
+    typed = world.mistype_tag(label)
+    assert (await ask(world, label)).related == (typed,)
+
+
 async def test_s06_a_label_that_lost_a_character(ask: Asking, world: World):
     """23 characters in the POS, and one label in METRC that has them all."""
     label = f"{TAG}2002"
@@ -186,6 +210,76 @@ async def test_s10_a_shop_that_posts_at_night(ask: Asking, world: World, tmp_pat
     diagnosis = await ask(world, LABEL, config=config)
     assert (diagnosis.code, diagnosis.action.kind.value) == ("timing.nightly-post", "wait")
     assert diagnosis.action.not_before == datetime(2026, 3, 3, 10, 0, tzinfo=UTC)
+
+
+def just_accepted(world: World, labels: list[str]) -> None:
+    """A load that METRC received six minutes ago."""
+    world.receive_load(labels, days=0)
+    for each in (*(world.package(label) for label in labels), world.transfers[-1]):
+        each.received_at = each.modified = NOW - timedelta(minutes=6)
+
+
+async def test_s11_accepted_a_moment_ago(ask: Asking, world: World):
+    """None of the load is in the POS yet: wait for two imports."""
+    labels = [f"{TAG}{number}" for number in range(2101, 2104)]
+    just_accepted(world, labels)
+    for label in labels:
+        world.never_built(label)
+    diagnosis = await ask(world, labels[0])
+    assert (diagnosis.code, diagnosis.action.kind.value) == ("timing.import-on-its-way", "wait")
+    assert diagnosis.action.not_before == NOW + timedelta(minutes=14)
+    assert account(diagnosis) == ("-40", [("timing.import-on-its-way", "-40")], "0")
+
+
+async def test_s11_the_rest_of_the_load_arrived_and_one_did_not(ask: Asking, world: World):
+    """Then it is not late, it was never built."""
+    labels = [f"{TAG}{number}" for number in range(2101, 2104)]
+    just_accepted(world, labels)
+    world.never_built(labels[0])
+    diagnosis = await ask(world, labels[0])
+    assert (diagnosis.code, diagnosis.action.kind.value) == ("mapping.not-in-pos", "fix_mapping")
+    assert account(diagnosis) == ("-40", [("mapping.not-in-pos", "-40")], "0")
+
+
+async def test_a_sale_that_metrc_has_on_another_package_is_not_sent_again(ask: Asking, world: World):
+    """The receipt bears the sale's number and names the label next to it."""
+    other = f"{TAG}2002"
+    sale = world.sell(LABEL, 2, posted=False)
+    sale.lines[0].label = other
+    receipt = world.post(sale, sale.at + timedelta(seconds=3))
+    sale.lines[0].label = LABEL
+    diagnosis = await ask(world, LABEL)
+    assert (diagnosis.code, diagnosis.action.kind.value) == ("mapping.sale-on-other-label", "fix_pos_record")
+    assert account(diagnosis) == ("-2", [("mapping.sale-on-other-label", "-2")], "0")
+    assert (diagnosis.related, str(receipt.id) in diagnosis.headline) == ((other,), True)
+    assert "resend" in must_not(diagnosis)
+    beside = await ask(world, other)
+    assert (beside.code, beside.related) == ("mapping.receipt-without-sale", (LABEL,))
+    assert account(beside) == ("2", [("mapping.receipt-without-sale", "2")], "0")
+    assert {"adjust_quantity", "remove_record"} <= must_not(beside)
+
+
+async def test_of_two_reported_sales_the_one_that_metrc_lacks_is_named(ask: Asking, world: World):
+    """Two sales without a receipt, a difference of one of them."""
+    there = world.sell(LABEL, 2, NOW - timedelta(days=3), posted=False)
+    lost = world.sell(LABEL, 1, NOW - timedelta(days=2), posted=False)
+    for sale in (there, lost):
+        sale.lines[0].status = "reported"
+    world.package(LABEL).quantity -= 2
+    diagnosis = await ask(world, LABEL)
+    assert account(diagnosis) == ("-1", [("failed_post.never-posted", "-1")], "0")
+    assert (lost.id in diagnosis.action.text, there.id in diagnosis.action.text) == (True, False)
+
+
+async def test_s06_a_label_that_a_spreadsheet_took_for_a_number(ask: Asking, world: World):
+    """The file's row cannot be read any more: what is left of its label begins like this one, and is told."""
+    label = f"{TAG}2002"
+    world.pos_row(label).label = "1.A4FF01E+23"
+    diagnosis = await ask(world, label)
+    assert (diagnosis.cause, diagnosis.gap, diagnosis.provisional) == (Cause.UNKNOWN, None, True)
+    assert "inventory.csv, line 3 (1.A4FF01E+23)" in diagnosis.headline
+    asked = await ask(world, "1.A4FF01E+23")
+    assert (asked.code, asked.action.kind.value) == ("mapping.label-mistyped", "fix_pos_record")
 
 
 async def test_s12_a_sale_that_metrc_refused_two_days_ago(ask: Asking, world: World):

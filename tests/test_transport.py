@@ -1,6 +1,7 @@
 """Carrying requests: pacing, retries, deadlines, and where keys may go."""
 
 import asyncio
+import itertools
 import logging
 from base64 import b64encode
 
@@ -329,6 +330,26 @@ async def test_idle_time_is_not_saved_up():
         async with limiter.turn():
             starts.append(round(clock.at - 1100, 3))
     assert starts == [0, 0.2, 0.4]
+
+
+async def test_late_timers_make_up_for_it_only_within_the_budget_of_a_second():
+    """Of starts that a stall held up, no more than a second's worth falls into any second."""
+    clock = FakeTime()
+
+    async def oversleep(seconds):
+        # every tenth wait ends three quarters of a second late
+        oversleep.count += 1
+        await clock.sleep(seconds + (0.75 if oversleep.count % 10 == 0 else 0))
+
+    oversleep.count = 0
+    limiter = Limiter(rate=20, concurrency=10, now=clock.now, sleep=oversleep)
+    starts = []
+    for _ in range(200):
+        async with limiter.turn():
+            starts.append(clock.at)
+    worst = max(sum(start <= other < start + 1 for other in starts) for start in starts)
+    assert worst <= 20
+    assert any(later - earlier < 0.04 for earlier, later in itertools.pairwise(starts))
 
 
 async def test_no_more_than_so_many_at_once():

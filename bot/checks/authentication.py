@@ -27,7 +27,7 @@ from bot.model import (
     Probe,
     Quote,
 )
-from bot.posting import Fate
+from bot.posting import Fate, PostedSale
 from bot.refusals import Blame, blame
 
 NAME = CheckName.AUTHENTICATION
@@ -39,7 +39,8 @@ def check(case: Case) -> Outcome:
     gate = _silent(access) or _dead_key(access) or _license(case) or _rights(case)
     if gate is not None:
         return gate
-    findings = [finding for finding in (_refused_posts(case), _ended(case)) if finding is not None]
+    told = (_refused_posts(case), _ended(case), _other_license(case))
+    findings = [finding for finding in told if finding is not None]
     if findings:
         return found(NAME, findings, *_facts(case))
     failed = [probe for probe in access.probes if not probe.reading.was_read]
@@ -52,7 +53,7 @@ def check(case: Case) -> Outcome:
 def _silent(access: Access) -> Outcome | None:
     """METRC itself is not answering, or let nothing be read at all."""
     problems = _problems(access)
-    if _anything_read(access) or not problems:
+    if _anything_read(access) or not problems or _refused_alone(access):
         return None
     down = [problem for problem in problems if problem.kind.is_outage]
     if down:
@@ -62,6 +63,13 @@ def _silent(access: Access) -> Outcome | None:
     summary = f"METRC let nothing be read: {problems[0].says}"
     outcome = unknown(NAME, summary, *_quotes(access))
     return Outcome(outcome.name, outcome.result, summary, evidence=outcome.evidence, closes=True)
+
+
+def _refused_alone(access: Access) -> bool:
+    """The front door answers unrelated keys and refuses ours: errors behind it do not clear the key."""
+    problem = access.facilities.problem
+    refused = problem is not None and problem.kind.is_refusal
+    return refused and any(probe.reading.was_read for probe in access.other_keys)
 
 
 def _outage(access: Access, problem: Problem) -> Finding:
@@ -127,7 +135,8 @@ def _some_key() -> Finding:
         action=Action(
             ActionKind.FIX_KEY,
             "Compare both keys with METRC: the user key under the user's API keys, the software key in Metrc Connect. "
-            "If somebody made a new user key, put that one into every system that uses it.",
+            "If somebody made a new user key, put that one into every system that uses it. If neither changed, compare the "
+            "host: a key of another state or of the sandbox is refused just like this. Make no new key before that.",
         ),
         confidence=Confidence.LIKELY,
     )
@@ -149,9 +158,7 @@ def _license(case: Case) -> Outcome | None:
 def _not_on_key(case: Case, facilities: tuple[Facility, ...]) -> Finding:
     wanted = case.evidence.shop.license
     near = [f.license for f in facilities if _alike(wanted, f.license)]
-    said = quote(
-        case.evidence.access.facilities, f"this key sees {', '.join(f.license for f in facilities) or 'no license'}"
-    )
+    said = quote(case.evidence.access.facilities, f"this key sees {_licenses(facilities)}")
     if near:
         return Finding(
             code="wrong_license.mistyped",
@@ -195,7 +202,46 @@ def _lapsed(case: Case, facility: Facility) -> Finding:
         headline=f"License {facility.license} ended on {facility.license_ends_on}{rest}.",
         action=Action(ActionKind.FIX_LICENSE, "Ask the owner about the license; the new one may have another number."),
         evidence=(quote(case.evidence.access.facilities, f"license ends on {facility.license_ends_on}"),),
+        brings_about=_refused_since(case, facility),
     )
+
+
+def _refused_since(case: Case, facility: Facility) -> tuple[str, ...]:
+    """Posts refused for a right after the license had ended were refused for that."""
+    ended = facility.license_ends_on
+    late = [s for s in _refused_for_access(case) if ended is not None and case.day(s.sale.sold_at) > ended]
+    return ("authentication.post-refused", "failed_post.refused") if late else ()
+
+
+def _other_license(case: Case) -> Finding | None:
+    """Two licenses under one roof: the POS received here what METRC has received under the other number."""
+    e = case.evidence
+    seen, rows = e.elsewhere, e.pos_rows.value or ()
+    if seen is None or e.package.value is not None or not e.package.was_read:
+        return None
+    manifests = {_bare(row.manifest): row for row in rows if _bare(row.manifest)}
+    there = next((s for s in seen.value or () if _bare(s.manifest) in manifests), None)
+    if there is None:
+        return None
+    row = manifests[_bare(there.manifest)]
+    return Finding(
+        code="wrong_license.sister-license",
+        cause=Cause.WRONG_LICENSE,
+        headline=f"METRC received this package under {there.where}; the POS has the same load under {e.shop.license}.",
+        action=Action(
+            ActionKind.FIX_LICENSE,
+            f"In the POS, move the package to {there.where}, or correct the license that its location posts under.",
+        ),
+        evidence=(
+            quote(seen, f"{there.label} at {there.where}, received on manifest {there.manifest}"),
+            Quote("pos", row.where, row.as_of, f"received on manifest {row.manifest}"),
+        ),
+        brings_about=("in_transit.elsewhere", "failed_post.refused", "failed_post.never-posted"),
+    )
+
+
+def _bare(manifest: str | None) -> str:
+    return (manifest or "").strip().lstrip("0")
 
 
 def _rights(case: Case) -> Outcome | None:
@@ -221,7 +267,7 @@ def _rights(case: Case) -> Outcome | None:
 
 def _refused_posts(case: Case) -> Finding | None:
     """The bot can see, but METRC refused the POS's posts for a right or a key."""
-    refused = [s for s in case.matched.having(Fate.REFUSED) if blame(s.sale.message) is Blame.ACCESS]
+    refused = _refused_for_access(case)
     if not refused:
         return None
     numbers = ", ".join(s.sale.sale_id for s in refused[:3])
@@ -236,13 +282,18 @@ def _refused_posts(case: Case) -> Finding | None:
         headline=f"METRC lets packages be read but refused the POS's sale {numbers}: a right is missing.",
         action=Action(
             ActionKind.FIX_PERMISSION,
-            "Grant the POS's METRC user the right to manage sales, renew its key only if the POS asks for it, then resend "
-            "the refused sales with their true times.",
+            "Grant the POS's METRC user the right to manage sales; its key is made anew only if the POS asks for it. Then "
+            "resend the refused sales with their true times.",
         ),
         evidence=tuple(quotes),
         brings_about=("failed_post.refused",),
+        events=tuple(f"pos sale {s.sale.sale_id}" for s in refused),
         confidence=Confidence.CERTAIN if lacking else Confidence.LIKELY,
     )
+
+
+def _refused_for_access(case: Case) -> list[PostedSale]:
+    return [s for s in case.matched.having(Fate.REFUSED) if blame(s.sale.message) is Blame.ACCESS]
 
 
 def _closing(finding: Finding, access: Access) -> Outcome:
@@ -261,11 +312,17 @@ def _facts(case: Case) -> tuple[Quote, ...]:
 
 def _quotes(access: Access) -> tuple[Quote, ...]:
     seen = access.facilities.value
-    says = None if seen is None else f"the key works; it sees {', '.join(f.license for f in seen[:5]) or 'no license'}"
+    says = None if seen is None else f"the key works; it sees {_licenses(seen)}"
     rungs = [quote(access.facilities, says)]
     rungs += [quote(p.reading, f"{p.family} may be read" if p.reading.was_read else None) for p in access.probes]
     rungs += [quote(p.reading, f"key of {p.family}: works" if p.reading.was_read else None) for p in access.other_keys]
     return tuple(rungs)
+
+
+def _licenses(seen: tuple[Facility, ...]) -> str:
+    """The licenses, the first five by number."""
+    more = f" and {len(seen) - 5} more" if len(seen) > 5 else ""
+    return ", ".join(f.license for f in seen[:5]) + more or "no license"
 
 
 def _problems(access: Access) -> list[Problem]:

@@ -15,7 +15,8 @@ from typing import Final
 
 from bot.case import Case, clear, found, has_residue, metrc_side, pos_total, quote, unknown
 from bot.model import Action, ActionKind, Cause, CheckName, Confidence, Finding, Gap, Outcome, Quote, Result
-from bot.units import plain, signed
+from bot.one_sided import corrections_alone
+from bot.units import GRAMS, plain, signed
 
 NAME = CheckName.COUNT
 
@@ -44,6 +45,9 @@ def _residue(case: Case, gap: Gap) -> Outcome:
             NAME, f"{left} is unexplained, and {' and '.join(unread)} could not be fully read.", *_sides(case)
         )
     explained = "All other causes are ruled out" if not gap.explained else "Named causes explain the rest"
+    alone = _one_sided(case, gap)
+    if alone is not None:
+        return found(NAME, [alone])
     return found(
         NAME,
         [
@@ -56,6 +60,23 @@ def _residue(case: Case, gap: Gap) -> Outcome:
                 confidence=Confidence.LIKELY,
             )
         ],
+    )
+
+
+def _one_sided(case: Case, gap: Gap) -> Finding | None:
+    """The one correction, made on one side alone, that is as large as what is left. Which side is right, a count tells."""
+    lonely = [each for each in corrections_alone(case) if each.effect == gap.unexplained]
+    if not lonely:
+        return None
+    each = lonely[0]
+    other = "the POS" if each.in_metrc else "METRC"
+    return Finding(
+        code="count_error.corrected-once",
+        cause=Cause.COUNT_ERROR,
+        headline=f"{signed(gap.unexplained)} {gap.unit} is left, as much as {each.name}, which {other} never saw.",
+        action=_record(gap) if gap.shelf is not None else _recount(gap),
+        evidence=(each.quote, *_sides(case)),
+        confidence=Confidence.LIKELY,
     )
 
 
@@ -117,15 +138,34 @@ def _shelf(case: Case, gap: Gap) -> Finding | None:
     if gap.shelf is None or not counted or gap.explained or gap.shelf == (gap.pos or Decimal(0)):
         return None
     off = gap.shelf - (gap.pos or Decimal(0))
+    dried = _dried(case, gap)
+    both, shelf = plain(gap.pos or Decimal(0)), plain(gap.shelf)
+    headline = f"POS and METRC agree on {both}; the shelf has {shelf} {gap.unit}."
     return Finding(
-        code="count_error.shelf",
+        code="count_error.drying" if dried else "count_error.shelf",
         cause=Cause.COUNT_ERROR,
-        headline=f"POS and METRC agree on {plain(gap.pos or Decimal(0))}; the shelf has {plain(gap.shelf)} {gap.unit}.",
-        action=_record(gap),
+        headline=f"{headline[:-1]}, within what this shop lets it dry." if dried else headline,
+        action=_record_drying(gap) if dried else _record(gap),
         evidence=(
             *_sides(case),
             Quote("shelf", "counted by a person", case.now, f"{plain(gap.shelf)} {gap.unit}, {signed(off)}"),
         ),
+    )
+
+
+def _dried(case: Case, gap: Gap) -> bool:
+    """A weight, held by nobody as pieces, that fell by no more than the shop's own rule allows."""
+    allowed, held, shelf = case.evidence.shop.drying_percent, gap.pos, gap.shelf
+    if allowed is None or held is None or shelf is None or gap.unit.strip().casefold() not in GRAMS:
+        return False
+    return 0 < held - shelf <= held * allowed / 100
+
+
+def _record_drying(gap: Gap) -> Action:
+    return Action(
+        ActionKind.RECORD_COUNT,
+        f"Have a second person weigh it, then record {plain(gap.shelf or Decimal(0))} {gap.unit} in the POS with the "
+        "reason drying, on the day the shop does that; it posts to METRC once.",
     )
 
 

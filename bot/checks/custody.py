@@ -9,6 +9,7 @@ quantity because a package is elsewhere or held.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Final
 
@@ -18,10 +19,12 @@ from bot.case import (
     brought_here,
     clear,
     found,
+    in_metrc_units,
     metrc_side,
     not_read,
     not_searched,
     on_the_road,
+    pos_before,
     pos_total,
     quote,
     sent_away,
@@ -47,7 +50,8 @@ from bot.model import (
 )
 from bot.posting import Fate
 from bot.refusals import Blame, blame, could_be
-from bot.units import plain
+from bot.splits import Part, unrecorded_parts, unrecorded_sources
+from bot.units import plain, same_unit
 
 NAME = CheckName.CUSTODY
 
@@ -58,16 +62,19 @@ MAY_BE_SOLD: Final = frozenset(
     {"testpassed", "retestpassed", "notrequired", "processvalidated", "remediated", "decontaminated", "randdcompleted"}
 )
 ON_HOLD: Final = {"recall": "on_hold.recall", "investigation": "on_hold.investigation", "hold": "on_hold.hold"}
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ABOUT_A_TEST: Final = re.compile(r"\b(?:lab|laboratory|untested|test|testing|tests)\b|not ?submitted")
+_TESTED: Final = re.compile(r"pass|not ?required|complete|done|tested\b(?<!untested)")
 FAILED_TESTS: Final = frozenset({"testfailed", "retestfailed"})
 
 
 def check(case: Case) -> Outcome:
     """Tell where METRC says the package is."""
-    findings = [*_road(case), *_left(case), *_holds(case), *_closed(case), *_lab(case)]
+    findings = [*_road(case), *_left(case), *_holds(case), *_less(case), *_split(case), *_closed(case), *_lab(case)]
     if findings:
         return found(NAME, findings)
     e = case.evidence
-    missing = (*not_read(e.package), *_unread_search(e))
+    missing = (*not_read(e.package), *_unread_search(e), *_unread_parts(case))
     if missing:
         return unknown(NAME, "Where the package is could not be read.", *missing)
     return _lost(e) or clear(NAME, _where(e), quote(e.package, _where(e)))
@@ -92,6 +99,11 @@ def _unread_search(e: Evidence) -> tuple[Quote, ...]:
         return not_searched(e.transfers, e.transferred, e.elsewhere)
     settled = package.listing is not PackageList.IN_TRANSIT and (package.received_at is not None or package.is_closed)
     return () if settled else not_searched(e.transfers)
+
+
+def _unread_parts(case: Case) -> tuple[Quote, ...]:
+    """What the POS holds too much of may have been repackaged in METRC."""
+    return not_searched(case.evidence.children) if case.gap is not None and case.gap.unexplained > 0 else ()
 
 
 def _where(e: Evidence) -> str:
@@ -144,6 +156,51 @@ def _seen(package: MetrcPackage | None) -> str:
     return f"listed as {package.listing or 'a package'}, not received"
 
 
+def _less(case: Case) -> list[Finding]:
+    """A part of the load was refused on arrival, and the POS took in all of it."""
+    e = case.evidence
+    package, left = e.package.value, case.gap.unexplained if case.gap is not None else Decimal(0)
+    if package is None or package.received_from_manifest is None or left <= 0:
+        return []
+    code = "in_transit.received-less"
+    for transfer, carried in brought_here(e):
+        short = _short(carried)
+        ref = f"metrc manifest {transfer.manifest}"
+        same = transfer.manifest.lstrip("0") == package.received_from_manifest.lstrip("0")
+        if not same or not short or ref in case.idle or _took_in_less(e, carried):
+            continue
+        unit = carried.received_unit or carried.shipped_unit or package.unit or ""
+        shipped, came = plain(carried.shipped_quantity or Decimal(0)), plain(carried.received_quantity or Decimal(0))
+        return [
+            Finding(
+                code=code,
+                cause=Cause.IN_TRANSIT,
+                headline=f"METRC received {came} of the {shipped} {unit} on manifest {transfer.manifest}; the POS took in more.",
+                action=Action(
+                    ActionKind.FIX_POS_RECORD,
+                    f"Correct the POS's receive to {came} {unit} without telling METRC; the rest went back.",
+                ),
+                evidence=(_manifest(e, transfer, carried), quote(e.pos_events, f"no receive of {came} {unit}")),
+                shares=share(code, short, ref, rest=True),
+                confidence=Confidence.CERTAIN if left >= short else Confidence.LIKELY,
+            )
+        ]
+    return []
+
+
+def _short(carried: TransferPackage) -> Decimal | None:
+    """What was shipped and not received, when METRC tells both in one unit."""
+    shipped, came = carried.shipped_quantity, carried.received_quantity
+    one_unit = carried.received_unit is None or same_unit(carried.received_unit, carried.shipped_unit)
+    return shipped - came if shipped is not None and came is not None and one_unit and shipped > came else None
+
+
+def _took_in_less(e: Evidence, carried: TransferPackage) -> bool:
+    """Whether the POS's own receive is of what METRC received."""
+    receives = [event for event in e.pos_events.value or () if event.kind == "receive" and event.change is not None]
+    return any(in_metrc_units(x.change or Decimal(0), x.unit, e) == carried.received_quantity for x in receives)
+
+
 def _refused_load(case: Case) -> list[Finding]:
     """The label came on a manifest and was refused there."""
     e = case.evidence
@@ -169,7 +226,7 @@ def _refused_load(case: Case) -> list[Finding]:
             headline=f"It was {state_of(package)} on manifest {transfer.manifest}, so it never became this shop's.",
             action=todo,
             evidence=(_manifest(e, transfer, package),),
-            shares=share(code, held, f"metrc manifest {transfer.manifest}", rest=True),
+            shares=share(code, pos_before(case), f"metrc manifest {transfer.manifest}", rest=True),
             brings_about=FAILED_POSTS,
         )
     ]
@@ -193,7 +250,7 @@ def _voided_load(case: Case) -> list[Finding]:
                 "Set the goods aside and call compliance and the shipper: goods without a manifest may not be sold.",
             ),
             evidence=(_manifest(e, transfer, package),),
-            shares=share(code, pos_total(e), f"metrc manifest {transfer.manifest}", rest=True),
+            shares=share(code, pos_before(case), f"metrc manifest {transfer.manifest}", rest=True),
             brings_about=FAILED_POSTS,
         )
     ]
@@ -237,7 +294,9 @@ def _gone(case: Case, code: str, manifest: str | None, to: str, seen: Quote) -> 
         headline=f"METRC has it at {to}{on}, not here.",
         action=todo,
         evidence=(seen,),
-        shares=share(code, held, f"metrc manifest {manifest}" if manifest else f"metrc package at {to}", rest=True),
+        shares=share(
+            code, pos_before(case), f"metrc manifest {manifest}" if manifest else f"metrc package at {to}", rest=True
+        ),
         brings_about=FAILED_POSTS,
         confidence=Confidence.LIKELY,
     )
@@ -247,6 +306,89 @@ def _manifest(e: Evidence, transfer: Transfer, package: TransferPackage) -> Quot
     path = f"GET /transfers/v2/deliveries/{transfer.delivery_id}/packages"
     received = "voided" if transfer.is_voided else "received" if transfer.received_at else "not received"
     return Quote("metrc", path, e.transfers.as_of, f"manifest {transfer.manifest}: {package.state}, {received}")
+
+
+# --- repackaged -------------------------------------------------------------------------------------------------------
+
+
+def _split(case: Case) -> list[Finding]:
+    """It was repackaged in METRC alone; the asked label is what was taken from, or what was made."""
+    sources = unrecorded_sources(case.evidence)
+    package = case.evidence.package.value
+    if sources and package is not None:
+        return [_made_of(case, package, sources)]
+    if package is None or case.gap is None or case.gap.unexplained <= 0:
+        return []
+    parts = [part for part in unrecorded_parts(case.evidence) if _ref(part) not in case.idle]
+    return [_parts_taken(case, package, parts, case.gap.unexplained)] if parts else []
+
+
+def _ref(part: Part) -> str:
+    return f"metrc package {part.package.label}"
+
+
+def _parts_taken(case: Case, package: MetrcPackage, parts: list[Part], left: Decimal) -> Finding:
+    code = "split.in-metrc"
+    labels = tuple(part.package.label for part in parts)
+    new = f"package {labels[0]}" if len(labels) == 1 else f"{len(labels)} packages"
+    tags = "the same new label" if len(labels) == 1 else "the same new labels"
+    return Finding(
+        code=code,
+        cause=Cause.SPLIT,
+        headline=f"METRC made {new} out of this one{_on_day(parts)}; the POS did not take it off.",
+        action=Action(
+            ActionKind.FIX_POS_RECORD,
+            f"Record the split in the POS under {tags} ({', '.join(labels[:5])}), without telling METRC.",
+        ),
+        evidence=tuple(_part_quote(case, package, part) for part in parts),
+        shares=tuple(
+            s
+            for part in parts
+            for s in share(code, left if part.quantity is None else part.quantity, _ref(part), rest=not part.sure)
+        ),
+        related=labels,
+        brings_about=("finished.finished",) if package.is_closed else (),
+        confidence=Confidence.CERTAIN if all(part.sure for part in parts) else Confidence.LIKELY,
+    )
+
+
+def _on_day(parts: list[Part]) -> str:
+    days = {part.package.packaged_on for part in parts}
+    day = days.pop() if len(days) == 1 else None
+    return f" on {day}" if day else ""
+
+
+def _part_quote(case: Case, package: MetrcPackage, part: Part) -> Quote:
+    child, children = part.package, case.evidence.children
+    size = child.original_quantity if child.original_quantity is not None else child.quantity
+    made = f", packaged {child.packaged_on}" if child.packaged_on else ""
+    held = f"{plain(size)} {child.unit or package.unit}" if size is not None else "quantity not given"
+    says = f"{child.label}: {held} made of this package{made}; the POS logged no such change"
+    return Quote("metrc", f"GET /packages/v2/{child.label}", children.as_of if children is not None else None, says)
+
+
+def _made_of(case: Case, package: MetrcPackage, sources: tuple[str, ...]) -> Finding:
+    code = "split.in-metrc"
+    day = f" on {package.packaged_on}" if package.packaged_on else ""
+    quantity = f"{plain(package.quantity or Decimal(0))} {package.unit or ''}".strip()
+    of = " and ".join(sources)
+    return Finding(
+        code=code,
+        cause=Cause.SPLIT,
+        headline=f"METRC made this package{day} out of {of}; the POS does not know it.",
+        action=Action(
+            ActionKind.FIX_POS_RECORD,
+            f"Record the split in the POS: take {quantity} off {of} and put it on this label, without telling METRC.",
+        ),
+        evidence=(
+            quote(case.evidence.package, f"{quantity}{f', packaged{day}' if day else ''}, source {of}"),
+            quote(case.evidence.pos_rows, f"no row with this label; {of} is in the POS"),
+        ),
+        shares=share(
+            code, -package.quantity if package.quantity else None, f"metrc package {package.label}", rest=True
+        ),
+        related=sources,
+    )
 
 
 # --- held, closed, untested -------------------------------------------------------------------------------------------
@@ -307,7 +449,10 @@ def _closed(case: Case) -> list[Finding]:
                 ),
             ),
             shares=share(
-                code, (held or Decimal(0)) - (package.quantity or Decimal(0)), f"metrc package {package.id}", rest=True
+                code,
+                (pos_before(case) or Decimal(0)) - (package.quantity or Decimal(0)),
+                f"metrc package {package.id}",
+                rest=True,
             ),
             must_not=(Forbidden.RESEND,) if refused else (),
             brings_about=FAILED_POSTS if could_be(Blame.ABSENT, refused) else (),
@@ -335,8 +480,10 @@ def _after_closing(case: Case, package: MetrcPackage, *, discontinued: bool) -> 
 def _lab(case: Case) -> list[Finding]:
     package = case.evidence.package.value
     state = (package.lab_state or "").strip() if package is not None else ""
-    if package is None or package.is_closed or not state or state.casefold() in MAY_BE_SOLD:
+    if package is None or package.is_closed or not state:
         return []
+    if state.casefold() in MAY_BE_SOLD:
+        return _lab_is_stale(case, state)
     failed = state.casefold() in FAILED_TESTS
     texts = [s.sale.message for s in case.matched.having(Fate.REFUSED)]
     since = f" since {package.lab_state_on}" if package.lab_state_on else ""
@@ -354,3 +501,31 @@ def _lab(case: Case) -> list[Finding]:
             brings_about=("failed_post.refused",) if could_be(Blame.LAB, texts) else (),
         )
     ]
+
+
+def _lab_is_stale(case: Case, state: str) -> list[Finding]:
+    """METRC lets it be sold and the POS's row still waits for the laboratory."""
+    waiting = [row for row in case.evidence.pos_rows.value or () if _waits_for_lab(row.status)]
+    if not waiting:
+        return []
+    row = waiting[0]
+    return [
+        Finding(
+            code="lab_state.pos-stale",
+            cause=Cause.LAB_STATE,
+            headline=f"METRC says {state}; the POS still shows it as “{row.status}” and does not sell it.",
+            action=Action(
+                ActionKind.FIX_POS_RECORD, "Refresh the lab state in the POS: import the package from METRC again."
+            ),
+            evidence=(
+                quote(case.evidence.package, f"lab state {state}"),
+                Quote("pos", row.where, row.as_of, f"status “{row.status}”"),
+            ),
+        )
+    ]
+
+
+def _waits_for_lab(status: str | None) -> bool:
+    """Whether the POS's own word is about a test, and not that it was passed: ``Awaiting test``, ``NotSubmitted``."""
+    words = _CAMEL.sub(" ", status or "").replace("_", " ").casefold()
+    return bool(_ABOUT_A_TEST.search(words)) and not _TESTED.search(words)

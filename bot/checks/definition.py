@@ -21,11 +21,11 @@ NAME = CheckName.DEFINITION
 # weights are typed by hand and rounded; nearer than half a percent is the same weight
 TOLERANCE: Final = Decimal("0.005")
 NAMED: Final = (
-    (Decimal(2), "half-gram", "a half-gram template against a gram"),
-    (Decimal("1.5"), "gross-vs-net", "with paper and tip against without"),
-    (Decimal("28.349523125"), "ounce-vs-gram", "an ounce against a gram"),
-    (Decimal(28), "ounce-vs-gram", "an ounce (28 g) against a gram"),
-    (Decimal(1000), "milligram-vs-gram", "a gram against a milligram"),
+    (Decimal(2), "definition.half-gram", "a half-gram template against a gram"),
+    (Decimal("1.5"), "definition.gross-vs-net", "with paper and tip against without"),
+    (Decimal("28.349523125"), "definition.ounce-vs-gram", "an ounce against a gram"),
+    (Decimal(28), "definition.ounce-vs-gram", "an ounce (28 g) against a gram"),
+    (Decimal(1000), "definition.milligram-vs-gram", "a gram against a milligram"),
 )
 
 
@@ -76,9 +76,9 @@ def _odd(weighed: list[PosPackage], theirs: Decimal) -> list[PosPackage]:
 
 def _differs(row: PosPackage, theirs: Decimal, said: Quote) -> Finding:
     ours = row.unit_weight_g or Decimal(0)
-    reason, words = _why(ours, theirs)
+    code, words = _why(ours, theirs)
     return Finding(
-        code=f"definition.{reason}",
+        code=code,
         cause=Cause.DEFINITION,
         headline=f"One unit weighs {plain(ours)} g in the POS and {plain(theirs)} g in METRC: {words}.",
         action=Action(
@@ -86,7 +86,7 @@ def _differs(row: PosPackage, theirs: Decimal, said: Quote) -> Finding:
             "Decide by your state's rule which unit weight is right and correct that definition. The count stays.",
         ),
         evidence=(said, Quote("pos", row.where, row.as_of, f"unit weight {plain(ours)} g")),
-        confidence=Confidence.CERTAIN if reason != "unit-weight" else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if code != "definition.unit-weight" else Confidence.LIKELY,
     )
 
 
@@ -94,13 +94,13 @@ def _why(ours: Decimal, theirs: Decimal) -> tuple[str, str]:
     """The name of the ratio, whichever side is the larger."""
     ratio = max(ours, theirs) / min(ours, theirs)
     half_gram = min(ours, theirs) == Decimal("0.5")
-    for known, reason, words in NAMED:
-        if _close(ratio, known) and (reason != "half-gram" or half_gram):
-            return reason, words
+    for known, code, words in NAMED:
+        if _close(ratio, known) and (code != "definition.half-gram" or half_gram):
+            return code, words
     pieces = ratio.to_integral_value()
     if pieces >= 2 and _close(ratio, pieces):
-        return "pack-vs-piece", f"a pack of {plain(pieces)} against one piece"
-    return "unit-weight", "the two definitions differ"
+        return "definition.pack-vs-piece", f"a pack of {plain(pieces)} against one piece"
+    return "definition.unit-weight", "the two definitions differ"
 
 
 def _same(row: PosPackage, theirs: Decimal) -> bool:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
 
 from bot.case import Case, ago, clear, found, not_read, not_searched, own, quote, share, state_of, unknown
 from bot.model import (
@@ -26,18 +28,25 @@ from bot.model import (
     DuplicateKind,
     Finding,
     Forbidden,
+    MetrcDelivery,
     MetrcReceipt,
     Outcome,
+    PosEvent,
     Quote,
     Transfer,
 )
 from bot.posting import Fate, expected_by, quantity_on
 from bot.receives import Receive, TwinReceive, find_twin_receives
+from bot.splits import MadeTwice, packages_made_twice
 from bot.twins import HowTwinned, Twins, TwinSearch, find_twins
 from bot.units import plain, signed
 
 NAME = CheckName.DUPLICATION
 SAME_LOAD = timedelta(hours=2)
+CODES: Final = {
+    HowTwinned.RETRY: "duplication.receipt-retry",
+    HowTwinned.CSV_OVER_API: "duplication.receipt-csv-over-api",
+}
 
 
 def check(case: Case) -> Outcome:
@@ -49,13 +58,13 @@ def check(case: Case) -> Outcome:
     ]
     findings += [_receive(case, received)] if received else []
     findings += _manifests(case)
-    findings += _adjustments(case)
+    findings += [*_deliveries(case), *_packages(case), *_adjustments(case)]
     warnings = (Forbidden.REMOVE_RECORD,) if search.lookalikes and not search.twins else ()
     if findings:
         return found(NAME, findings, must_not=warnings)
     e = case.evidence
     missing = not_read(e.receipts, e.pos_rows, e.pos_sales, e.pos_events, e.package)
-    missing = (*missing, *not_searched(e.transfers, e.adjustments))
+    missing = (*missing, *not_searched(e.transfers, e.adjustments, e.deliveries))
     if missing or e.unread_receipts:
         return unknown(NAME, "Not everything that could exist twice could be read.", *missing, must_not=warnings)
     return clear(NAME, _nothing_twice(case, search), *_read(case), must_not=_and_rows(case, warnings))
@@ -90,7 +99,7 @@ def _and_rows(case: Case, warnings: tuple[Forbidden, ...]) -> tuple[Forbidden, .
 
 def _receipts(case: Case, how: HowTwinned, groups: list[Twins]) -> Finding:
     """All sales that came to be twice in one way; each keeps one receipt and loses the rest."""
-    code = f"duplication.{how}"
+    code = CODES[how]
     wait = _still_on_its_way(case)
     removed = [(twins, receipt) for twins in groups for receipt in twins.remove]
     more = (
@@ -301,28 +310,167 @@ def _manifest_quote(case: Case, transfer: Transfer) -> Quote:
     return Quote("metrc", "GET /transfers/v2/incoming", case.evidence.transfers.as_of, says)
 
 
+# --- deliveries -------------------------------------------------------------------------------------------------------
+
+
+def _deliveries(case: Case) -> list[Finding]:
+    """Living deliveries of one moment with equal lines, of which the POS sold fewer. They bear no number of the POS."""
+    if not case.evidence.pos_sales.was_read:
+        return []
+    groups: dict[tuple[object, ...], list[MetrcDelivery]] = {}
+    for one in sorted(case.evidence.deliveries.value or (), key=lambda d: d.id):
+        if one.voided_on is None and one.sold_at is not None and _delivered(case, one):
+            lines = tuple(sorted((line.label, line.quantity) for line in one.lines or ()))
+            groups.setdefault((one.sold_at, lines, one.total_price), []).append(one)
+    return [
+        _delivered_twice(case, group, sold)
+        for group in groups.values()
+        if 0 < (sold := _sold_then(case, group[0])) < len(group)
+    ]
+
+
+def _delivered(case: Case, delivery: MetrcDelivery) -> Decimal:
+    lines = delivery.lines or ()
+    return sum((line.quantity for line in lines if line.label == case.label), Decimal(0))
+
+
+def _sold_then(case: Case, delivery: MetrcDelivery) -> int:
+    """How many of the POS's sales of that very moment took as much, and are not told by a receipt already."""
+    quantity = _delivered(case, delivery)
+    sales = [posted.sale for posted in case.matched.sales if not posted.receipts]
+    return sum(1 for s in sales if not s.is_void and s.sold_at == delivery.sold_at and s.quantity == quantity)
+
+
+def _delivered_twice(case: Case, group: list[MetrcDelivery], sold: int) -> Finding:
+    code = "duplication.delivery-twice"
+    keep, remove = group[0], group[sold:]
+    ids = ", ".join(str(one.id) for one in remove)
+    wait = _still_on_its_way(case)
+    at = f" of {case.clock(keep.sold_at)}" if keep.sold_at else ""
+    return Finding(
+        code=code,
+        cause=Cause.DUPLICATION,
+        headline=f"METRC has the delivery{at} {_times(len(group))}, the POS sold it {_times(sold)}.",
+        action=_wait(case, wait, f"delivery {ids}")
+        or Action(
+            ActionKind.REMOVE_DUPLICATE,
+            f"Have a person void delivery {ids} in METRC's delivery screen; keep {keep.id}, the older one.",
+        ),
+        evidence=tuple(
+            Quote(
+                "metrc",
+                f"GET /sales/v2/deliveries/{one.id}",
+                case.evidence.deliveries.as_of,
+                f"delivery {one.id}: sold{at}, {plain(_delivered(case, one))} of this package",
+            )
+            for one in group
+        ),
+        shares=tuple(s for one in remove for s in share(code, _delivered(case, one), f"metrc delivery {one.id}")),
+        duplicates=(
+            Duplicate(
+                system="metrc",
+                kind=DuplicateKind.SALES_DELIVERY,
+                keep=str(keep.id),
+                remove=tuple(str(one.id) for one in remove),
+                removable=False,
+                why=f"Keep {keep.id}: it is the older one.",
+            ),
+        ),
+        must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
+    )
+
+
+# --- packages ---------------------------------------------------------------------------------------------------------
+
+
+def _packages(case: Case) -> list[Finding]:
+    return [_made_twice(case, each) for each in packages_made_twice(case.evidence)]
+
+
+def _made_twice(case: Case, made: MadeTwice) -> Finding:
+    code = "duplication.package-twice"
+    labels = ", ".join(child.label for child in made.remove)
+    wait = _still_on_its_way(case)
+    untouched = all(child.quantity == child.original_quantity for child in made.remove)
+    undo = "discontinue it in METRC" if untouched else "call compliance: something was already taken from it"
+    return Finding(
+        code=code,
+        cause=Cause.DUPLICATION,
+        headline=f"METRC made the same package {_times(len(made.remove) + 1)} out of this one; the POS made it once.",
+        action=_wait(case, wait, f"package {labels}")
+        or Action(
+            ActionKind.REMOVE_DUPLICATE,
+            f"Keep {made.keep.label} ({made.why_keep}). For {labels}: see that no goods bear it, then {undo}.",
+        ),
+        evidence=tuple(
+            Quote(
+                "metrc",
+                f"GET /packages/v2/{child.label}",
+                case.evidence.children.as_of if case.evidence.children is not None else None,
+                f"{child.label}: made of this package{f' on {child.packaged_on}' if child.packaged_on else ''}, "
+                f"{plain(made.quantity)} of it",
+            )
+            for child in (made.keep, *made.remove)
+        ),
+        shares=tuple(
+            s for child in made.remove for s in share(code, made.quantity, f"metrc package {child.label}", rest=True)
+        ),
+        duplicates=(
+            Duplicate(
+                system="metrc",
+                kind=DuplicateKind.PACKAGE,
+                keep=str(made.keep.id),
+                remove=tuple(str(child.id) for child in made.remove),
+                removable=False,
+                why=f"Keep {made.keep.label}: {made.why_keep}.",
+            ),
+        ),
+        must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
+        related=tuple(child.label for child in (made.keep, *made.remove)),
+        confidence=Confidence.LIKELY,
+    )
+
+
 # --- adjustments ------------------------------------------------------------------------------------------------------
 
 
 def _adjustments(case: Case) -> list[Finding]:
     """Equal corrections of one day, of which the POS made fewer. METRC gives them no id, so they are told by content."""
+    if case.gap is not None and not case.gap.unexplained:
+        # where the account closes, what looks like a copy was made in the POS as well, under another name
+        return []
     groups: dict[tuple[object, ...], list[Adjustment]] = {}
     for entry in case.evidence.adjustments.value or ():
-        groups.setdefault((entry.quantity, entry.unit, entry.reason, entry.on), []).append(entry)
+        groups.setdefault((entry.quantity, entry.unit, entry.on), []).append(entry)
     return [
-        _adjusted(case, group, made) for group in groups.values() if 0 < (made := _made(case, group[0])) < len(group)
+        _adjusted(case, _of_one_reason(case, group, made), made)
+        for group in groups.values()
+        if 0 < (made := len(_made(case, group[0]))) < len(group)
     ]
 
 
-def _made(case: Case, entry: Adjustment) -> int:
-    """How many such corrections the POS's log has, by the shop's day."""
+def _made(case: Case, entry: Adjustment) -> list[PosEvent]:
+    """The POS's own corrections of that size, by the shop's day."""
     events = [e for e in case.evidence.pos_events.value or () if e.kind.startswith("adjust")]
-    return sum(1 for e in events if e.change == entry.quantity and entry.on in {None, case.day(e.at)})
+    return [e for e in events if e.change == entry.quantity and entry.on in {None, case.day(e.at)}]
+
+
+def _of_one_reason(case: Case, group: list[Adjustment], made: int) -> list[Adjustment]:
+    """The group, ending in what was entered too often: equal sums for different reasons are different corrections."""
+    reasons = [(e.reason or "").casefold() for e in _made(case, group[0])]
+    extra = len(group) - made
+    ranked = sorted(group, key=lambda entry: _excess(group, entry, reasons))
+    return [*ranked[:made], *ranked[-extra:]]
+
+
+def _excess(group: list[Adjustment], entry: Adjustment, reasons: list[str]) -> int:
+    reason = (entry.reason or "").casefold()
+    return sum(1 for each in group if (each.reason or "").casefold() == reason) - reasons.count(reason)
 
 
 def _adjusted(case: Case, group: list[Adjustment], made: int) -> Finding:
     code = "duplication.adjustment-twice"
-    entry, extra = group[0], len(group) - made
+    entry, extra = group[-1], len(group) - made
     name = f"{entry.on} {signed(entry.quantity)} {entry.reason or 'no reason'}"
     removed = tuple(f"{name} #{number}" for number in range(made + 1, len(group) + 1))
     duplicate = Duplicate(
@@ -346,7 +494,7 @@ def _adjusted(case: Case, group: list[Adjustment], made: int) -> Finding:
             quote(case.evidence.adjustments, f"{len(group)} × {name}"),
             quote(case.evidence.pos_events, f"{made} ×"),
         ),
-        shares=tuple(s for one in removed for s in share(code, -entry.quantity, f"metrc adjustment {one}", rest=True)),
+        shares=tuple(s for one in removed for s in share(code, -entry.quantity, f"metrc adjustment {one}")),
         duplicates=(duplicate,),
         confidence=Confidence.LIKELY,
     )
@@ -360,7 +508,11 @@ def _read(case: Case) -> tuple[Quote, ...]:
     e = case.evidence
     receives = [event for event in e.pos_events.value or () if event.kind == "receive"]
     return (
-        quote(e.receipts, f"{len([r for r in e.receipts.value or () if r.is_live])} living receipt(s)"),
-        quote(e.pos_events, f"{len(receives)} receive(s)" if e.pos_events.was_read else None),
-        quote(e.pos_rows, f"{len(e.pos_rows.value or ())} stock row(s)"),
+        quote(e.receipts, _count(len([r for r in e.receipts.value or () if r.is_live]), "living receipt")),
+        quote(e.pos_events, _count(len(receives), "receive") if e.pos_events.was_read else None),
+        quote(e.pos_rows, _count(len(e.pos_rows.value or ()), "stock row")),
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

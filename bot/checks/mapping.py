@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final
 
 from bot.case import (
     Case,
@@ -20,12 +21,14 @@ from bot.case import (
     clear,
     found,
     has_residue,
+    in_metrc_units,
     metrc_item,
     metrc_side,
     metrc_unit,
     not_read,
     not_searched,
     on_the_road,
+    pos_before,
     pos_total,
     quote,
     sent_away,
@@ -48,19 +51,30 @@ from bot.model import (
     Outcome,
     PosPackage,
     Quote,
+    Share,
     Sighting,
 )
 from bot.posting import Fate, PostedSale, quantity_on
-from bot.refusals import Blame, could_be
+from bot.refusals import Blame, blame, could_be
+from bot.splits import unrecorded_sources
 from bot.twins import find_twins
 from bot.units import EACH, plain, same_unit
 
 NAME = CheckName.MAPPING
 
+_SCIENTIFIC: Final = re.compile(r"[0-9A-Z](?:[.,][0-9A-Z]+)?E\+[0-9]{1,3}")
+
 
 def check(case: Case) -> Outcome:
     """Compare what both sides call the package."""
-    findings = [*_labels(case), *_units(case), *_items(case), *_stray_receipts(case)]
+    findings = [
+        *_scientific(case),
+        *_labels(case),
+        *_units(case),
+        *_items(case),
+        *_on_other_labels(case),
+        *_stray_receipts(case),
+    ]
     if findings:
         return found(NAME, findings)
     e = case.evidence
@@ -68,7 +82,7 @@ def check(case: Case) -> Outcome:
     if e.package.value is None:
         missing = (*missing, *not_searched(e.transfers, e.transferred, e.near, e.elsewhere))
     if missing:
-        return unknown(NAME, "Not all could be read, so the two sides cannot be compared.", *missing)
+        return unknown(NAME, _unreadable(case), *missing)
     return _compared(case)
 
 
@@ -90,6 +104,42 @@ def _compared(case: Case) -> Outcome:
 # --- labels -----------------------------------------------------------------------------------------------------------
 
 
+def _scientific(case: Case) -> list[Finding]:
+    """What was asked for is no label any more: a spreadsheet took it for a number."""
+    if not _SCIENTIFIC.fullmatch(case.label):
+        return []
+    return [
+        Finding(
+            code="mapping.label-mistyped",
+            cause=Cause.MAPPING,
+            headline=f"{case.label} is what a spreadsheet leaves of a label.",
+            action=Action(
+                ActionKind.FIX_POS_RECORD,
+                "Read the label off the package, correct it in the POS, and export anew without opening the file in a "
+                "spreadsheet; or set that column to text first.",
+            ),
+            evidence=(quote(case.evidence.package, "no such label at this license"),),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _unreadable(case: Case) -> str:
+    """Which row a spreadsheet spoilt so that it may be this one; what is left of its label begins like ours."""
+    rows = [row for row in case.evidence.pos_refused if row.cell and _begins_like(case.label, row.cell)]
+    if not rows:
+        return "Not all could be read, so the two sides cannot be compared."
+    return (
+        f"A spreadsheet spoilt the label in {rows[0].file}, line {rows[0].line} ({rows[0].cell}); it may be this one. "
+        "Export anew without opening the file in a spreadsheet."
+    )
+
+
+def _begins_like(label: str, cell: str) -> bool:
+    text = cell.strip().upper()
+    return bool(_SCIENTIFIC.fullmatch(text)) and label.startswith(re.sub(r"[.,]|0*E\+.*", "", text))
+
+
 def _labels(case: Case) -> list[Finding]:
     e = case.evidence
     if not (e.package.was_read and e.pos_rows.was_read) or on_the_road(e) is not None:
@@ -104,7 +154,7 @@ def _labels(case: Case) -> list[Finding]:
 def _asked_wrongly(case: Case) -> list[Finding]:
     """Nobody has the label, and it cannot be METRC's: it was mistyped in the question, or on the goods."""
     e = case.evidence
-    if is_well_formed(case.label) or _is_elsewhere(e) or not _searched(e):
+    if is_well_formed(case.label) or _SCIENTIFIC.fullmatch(case.label) or _is_elsewhere(e) or not _searched(e):
         return []
     sighted = [s.label for s in (e.near.value if e.near else None) or ()] + [row.label for row in e.pos_near]
     near = nearest(case.label, sighted)
@@ -189,7 +239,7 @@ def _typed_label(case: Case, twin: Sighting | None, said: Quote, held: Quote) ->
         headline=headline,
         action=Action(ActionKind.FIX_POS_RECORD, text),
         evidence=(said, held, *seen),
-        shares=share(code, pos_total(e), f"pos package {case.label}", rest=True),
+        shares=share(code, pos_before(case), f"pos package {case.label}", rest=True),
         related=(twin.label,) if twin else (),
         brings_about=("failed_post.refused", "failed_post.never-posted"),
         confidence=Confidence.CERTAIN if twin else Confidence.LIKELY,
@@ -207,7 +257,7 @@ def _unknown_label(case: Case, said: Quote, held: Quote) -> Finding:
             "Compare the label on the package with the POS row and its manifest; correct the POS row, not the count.",
         ),
         evidence=(said, held),
-        shares=share(code, pos_total(case.evidence), f"pos package {case.label}", rest=True),
+        shares=share(code, pos_before(case), f"pos package {case.label}", rest=True),
         brings_about=("failed_post.refused", "failed_post.never-posted"),
         confidence=Confidence.POSSIBLE,
     )
@@ -230,10 +280,12 @@ def _metrc_only(case: Case) -> list[Finding]:
     package = e.package.value
     if package is None or not package.quantity:
         return []
-    if _just_received(case) or e.pos_events.value or e.pos_sales.value:
+    if _just_received(case) or e.pos_events.value or e.pos_sales.value or unrecorded_sources(e):
         return []
-    said = quote(e.package, f"{plain(package.quantity)} {package.unit}, received {package.received_at}")
+    came = f"received {case.clock(package.received_at)}" if package.received_at else "made at this license"
+    said = quote(e.package, f"{plain(package.quantity)} {package.unit}, {came}")
     typed = [row for row in e.pos_near if not is_well_formed(row.label)]
+    typed += [row for row in e.pos_unheard if _is_of(row, package.item)]
     if typed:
         return [_mistyped_in_pos(case, typed[0], said)]
     code = "mapping.not-in-pos"
@@ -247,11 +299,23 @@ def _metrc_only(case: Case) -> list[Finding]:
                 f"Build or link the POS product for “{package.item.name}”, import the package, then refresh. "
                 "Create no package in either system.",
             ),
-            evidence=(said, quote(e.pos_rows, "no row with this label, no receive, no sale")),
+            evidence=(said, quote(e.pos_rows, "no row with this label, no receive, no sale"), *_siblings(case)),
             shares=share(code, -package.quantity, f"metrc package {package.id}", rest=True),
             confidence=Confidence.LIKELY,
         )
     ]
+
+
+def _siblings(case: Case) -> tuple[Quote, ...]:
+    """The rest of the load is in the POS: then it is not the import that is late."""
+    rows = case.evidence.pos_siblings
+    labels = ", ".join(sorted({row.label for row in rows}))
+    return (Quote("pos", rows[0].where, rows[0].as_of, f"of the same manifest the POS has {labels}"),) if rows else ()
+
+
+def _is_of(row: PosPackage, item: MetrcItem) -> bool:
+    """Whether the POS's row is of that METRC item, by its link or by its name."""
+    return item.name is None or _same_name(row.metrc_item, item.name) or _same_product(row.product_name, item.name)
 
 
 def _mistyped_in_pos(case: Case, row: PosPackage, said: Quote) -> Finding:
@@ -263,7 +327,8 @@ def _mistyped_in_pos(case: Case, row: PosPackage, said: Quote) -> Finding:
         headline=f"The POS holds this package under a mistyped label: {row.label}.",
         action=Action(
             ActionKind.FIX_POS_RECORD,
-            f"Retire the POS row {row.label}, import {case.label} and carry the count over, in the POS only.",
+            f"Read the label off the package. If it is {case.label}, retire the POS row {row.label}, import the true label "
+            "and carry the count over, in the POS only.",
         ),
         evidence=(said, Quote("pos", row.where, row.as_of, f"{row.label}: {plain(row.quantity)} {row.unit}")),
         shares=share(code, -quantity if quantity else None, f"pos package {row.label}", rest=True),
@@ -275,7 +340,7 @@ def _mistyped_in_pos(case: Case, row: PosPackage, said: Quote) -> Finding:
 def _just_received(case: Case) -> bool:
     """A package received within one import interval is timing's, not ours."""
     package = case.evidence.package.value
-    if package is None or package.received_at is None:
+    if package is None or package.received_at is None or case.evidence.pos_siblings:
         return False
     return case.now - package.received_at < timedelta(minutes=2 * case.evidence.shop.import_minutes)
 
@@ -343,7 +408,8 @@ def _wrong_unit(case: Case, wanted: str, used: str, refused: list[PostedSale], r
             f"Set the POS product's unit to {wanted}.{again}",
         ),
         evidence=(quote(e.package, f"unit of measure: {wanted}"), *sales, *stock),
-        brings_about=("failed_post.refused",),
+        brings_about=("failed_post.refused",) if refused else (),
+        events=tuple(f"pos sale {s.sale.sale_id}" for s in refused),
         confidence=Confidence.CERTAIN if told or pos_total(e) is None else Confidence.LIKELY,
     )
 
@@ -370,7 +436,8 @@ def _other_item(case: Case, item: MetrcItem, row: PosPackage) -> Finding:
         headline=f"The POS links this package to the METRC item “{row.metrc_item}”; METRC says “{item.name}”.",
         action=Action(ActionKind.FIX_MAPPING, f"Link the POS product to “{item.name}”, then sync. The count stays."),
         evidence=(quote(case.evidence.package, f"item “{item.name}”"), _linked(row, f"linked to “{row.metrc_item}”")),
-        brings_about=_if_blamed(case),
+        brings_about=("failed_post.refused",) if (events := _blamed(case)) else (),
+        events=events,
         confidence=Confidence.LIKELY,
     )
 
@@ -388,7 +455,8 @@ def _other_category(case: Case, item: MetrcItem, row: PosPackage) -> Finding:
             quote(case.evidence.package, f"category {item.category}"),
             _linked(row, f"category {row.metrc_category}"),
         ),
-        brings_about=_if_blamed(case),
+        brings_about=("failed_post.refused",) if (events := _blamed(case)) else (),
+        events=events,
         confidence=Confidence.LIKELY,
     )
 
@@ -397,9 +465,12 @@ def _linked(row: PosPackage, says: str) -> Quote:
     return Quote("pos", row.where, row.as_of, says)
 
 
-def _if_blamed(case: Case) -> tuple[str, ...]:
+def _blamed(case: Case) -> tuple[str, ...]:
+    """The refused sales that may have been refused for the item: the text says so, or no text says anything."""
     refused = case.matched.having(Fate.REFUSED)
-    return ("failed_post.refused",) if could_be(Blame.ITEM, (s.sale.message for s in refused)) else ()
+    if not could_be(Blame.ITEM, (s.sale.message for s in refused)):
+        return ()
+    return tuple(f"pos sale {s.sale.sale_id}" for s in refused if blame(s.sale.message) in {Blame.ITEM, None})
 
 
 def _link_is_known(rows: tuple[PosPackage, ...], item: MetrcItem) -> bool:
@@ -422,7 +493,51 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\d+(?:\.\d+)?|[a-z]+", name.casefold()))
 
 
-# --- receipts whose sale is elsewhere -----------------------------------------------------------------------------------
+# --- sales and receipts that name different packages --------------------------------------------------------------------
+
+
+def _on_other_labels(case: Case) -> list[Finding]:
+    """Sales of this label whose receipts name another: the till and METRC took it off different packages."""
+    moved = case.matched.having(Fate.POSTED_ELSEWHERE)
+    if not moved:
+        return []
+    code = "mapping.sale-on-other-label"
+    sale, receipt = moved[0].sale, moved[0].receipts[0]
+    more = f" So with {len(moved) - 1} more." if len(moved) > 1 else ""
+    return [
+        Finding(
+            code=code,
+            cause=Cause.MAPPING,
+            headline=f"The POS took sale {sale.sale_id} off this package; METRC's receipt {receipt.id} of it names "
+            f"{' and '.join(_labels_on(receipt)[:3])}.{more}",
+            action=Action(
+                ActionKind.FIX_POS_RECORD,
+                "Find out which package was handed over, then correct the sale where it names the other one: the line in "
+                "the POS, or the receipt in METRC's sales screen. Do not send it again.",
+            ),
+            evidence=tuple(_receipt_says(case, s.receipts[0]) for s in moved[:5]),
+            shares=tuple(entry for s in moved for entry in _moved(code, case, s)),
+            must_not=(Forbidden.RESEND, Forbidden.REMOVE_RECORD),
+            related=tuple(dict.fromkeys(label for s in moved for label in _labels_on(s.receipts[0]))),
+        )
+    ]
+
+
+def _labels_on(receipt: MetrcReceipt) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line.label for line in receipt.lines or () if line.archived_on is None))
+
+
+def _moved(code: str, case: Case, posted: PostedSale) -> tuple[Share, ...]:
+    sale = posted.sale
+    taken = in_metrc_units(sale.quantity, sale.unit, case.evidence)
+    refs = (_ref(posted.receipts[0]), f"pos sale {sale.sale_id}")
+    return share(code, None if taken is None else -taken, *refs)
+
+
+def _receipt_says(case: Case, receipt: MetrcReceipt) -> Quote:
+    lines = ", ".join(f"{plain(line.quantity)} of {line.label}" for line in receipt.lines or ())
+    says = f"receipt {receipt.id}: number {receipt.external_number}, {lines}"
+    return Quote("metrc", f"GET /sales/v2/receipts/{receipt.id}", case.evidence.receipts.as_of, says)
 
 
 def _stray_receipts(case: Case) -> list[Finding]:
@@ -445,6 +560,12 @@ def _stray_receipts(case: Case) -> list[Finding]:
     return [_stray(case, strays)] if strays else []
 
 
+def _stray_says(case: Case, receipt: MetrcReceipt) -> str:
+    sold = f"sold {case.clock(receipt.sold_at)}" if receipt.sold_at else "no sale time"
+    by = f", recorded by {receipt.recorded_by}" if receipt.recorded_by else ""
+    return f"receipt {receipt.id}, {sold}, {plain(quantity_on(receipt, case.label))} of this package{by}"
+
+
 def _ref(receipt: MetrcReceipt) -> str:
     return f"metrc receipt {receipt.id}"
 
@@ -464,11 +585,10 @@ def _stray(case: Case, strays: list[MetrcReceipt]) -> Finding:
             "Find the sale: rung up on another label, entered in METRC by hand, or lost in the POS. Correct it in the sale.",
         ),
         evidence=tuple(
-            Quote("metrc", f"GET /sales/v2/receipts/{r.id}", e.receipts.as_of, f"sold {r.sold_at}, by {r.recorded_by}")
-            for r in strays[:5]
+            Quote("metrc", f"GET /sales/v2/receipts/{r.id}", e.receipts.as_of, _stray_says(case, r)) for r in strays[:5]
         ),
         shares=tuple(s for r in strays for s in share(code, quantity_on(r, case.label), _ref(r), rest=True)),
         must_not=(Forbidden.REMOVE_RECORD,),
         related=tuple(dict.fromkeys(line.label for line in other)),
-        confidence=Confidence.POSSIBLE,
+        confidence=Confidence.LIKELY if other else Confidence.POSSIBLE,
     )

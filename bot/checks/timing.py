@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Final
 
 from bot.case import (
+    UNPOSTED,
     Case,
     ago,
     clear,
@@ -47,9 +48,7 @@ from bot.refusals import Blame, blames
 from bot.units import plain
 
 NAME = CheckName.TIMING
-
-# the POS took these off and METRC certainly did not
-UNPOSTED: Final = (Fate.REFUSED, Fate.NEVER_POSTED, Fate.ON_ITS_WAY, Fate.RECEIPT_VOIDED)
+MOST_LATE: Final = 3
 
 
 def check(case: Case) -> Outcome:
@@ -66,7 +65,7 @@ def check(case: Case) -> Outcome:
         *_export_older(case),
     ]
     if findings:
-        return found(NAME, findings, *_late_but_there(case))
+        return found(NAME, findings, *_late_but_there(case), *_quoted(case, _reported_in_vain(case)))
     e = case.evidence
     missing = not_read(e.receipts, e.pos_sales, e.package, e.pos_rows)
     untold = (*case.matched.having(Fate.NOT_TOLD), *_reported_in_vain(case))
@@ -85,7 +84,7 @@ def _refused(case: Case) -> list[Finding]:
         return []
     code = "failed_post.refused"
     texts = [s.sale.message for s in refused if s.sale.message]
-    why = f": “{texts[0]}”" if texts else "."
+    why = f": {_cited(texts[0])}" if texts else "."
     action = _after_refusal(case, refused)
     return [
         Finding(
@@ -102,7 +101,7 @@ def _refused(case: Case) -> list[Finding]:
 
 def _after_refusal(case: Case, refused: tuple[PostedSale, ...]) -> Action:
     """While the cause stands a resend only fails once more; where METRC could not be read it might be taken twice."""
-    names = _names(refused)
+    names, kind = _names(refused), _mended_by(case, refused)
     if any(not receipts_cover(s.sale.sold_at, case.evidence) for s in refused):
         return Action(
             ActionKind.RETRY_LATER,
@@ -110,7 +109,9 @@ def _after_refusal(case: Case, refused: tuple[PostedSale, ...]) -> Action:
         )
     told = any(s.sale.message for s in refused)
     mend = "Mend what the message says" if told else "Find in the POS why it was refused, and mend that"
-    return Action(_mended_by(case, refused), f"{mend}, then resend {names} with the original sale time.")
+    if kind is ActionKind.CONTACT_COMPLIANCE:
+        mend = "Call compliance: as the package stands METRC takes no sale of it. Mend what the message says"
+    return Action(kind, f"{mend}, then resend {names} with the original sale time.")
 
 
 def _mended_by(case: Case, refused: tuple[PostedSale, ...]) -> ActionKind:
@@ -150,7 +151,7 @@ def _never_posted(case: Case) -> list[Finding]:
 
 def _missed(case: Case) -> tuple[PostedSale, ...]:
     """What the POS calls reported, or a return: only the difference tells whether METRC lacks it."""
-    absent = case.matched.having(Fate.REPORTED_BUT_ABSENT)
+    absent = tuple(s for s in case.matched.having(Fate.REPORTED_BUT_ABSENT) if _ref(s) not in case.idle)
     if case.gap is None:
         return absent
     definite = _taken("", case, case.matched.having(*UNPOSTED))
@@ -295,7 +296,8 @@ def _just_received(case: Case) -> list[Finding]:
     if package is None or package.received_at is None or e.pos_rows.value or not e.pos_rows.was_read:
         return []
     age, interval = case.now - package.received_at, timedelta(minutes=e.shop.import_minutes)
-    if age >= 2 * interval or not package.quantity:
+    # once the load itself was imported, what it lacks will not come with it
+    if age >= 2 * interval or not package.quantity or e.pos_siblings:
         return []
     code = "timing.import-on-its-way"
     when = package.received_at + 2 * interval
@@ -328,7 +330,7 @@ def _export_older(case: Case) -> list[Finding]:
         Finding(
             code=code,
             cause=Cause.TIMING,
-            headline=f"The POS export is from {case.clock(exported)}; METRC already counts {len(later)} later sale(s).",
+            headline=f"The POS export is from {case.clock(exported)}; METRC already counts {_count(len(later), 'later sale')}.",
             action=Action(
                 ActionKind.WAIT, f"Ask again with a newer export, at {case.clock(again)} at the latest.", again
             ),
@@ -355,13 +357,26 @@ def _name(sales: tuple[PostedSale, ...]) -> str:
     return f"sale {sales[0].sale.sale_id}" if len(sales) == 1 else f"{len(sales)} sales (first {sales[0].sale.sale_id})"
 
 
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def _upper(text: str) -> str:
     """Sale numbers keep their case."""
     return text[:1].upper() + text[1:]
 
 
+def _cited(message: str) -> str:
+    """METRC's own words, with the full stop that they may lack."""
+    return f"“{message}”" if message.endswith((".", "!", "?")) else f"“{message}”."
+
+
 def _are(sales: tuple[PostedSale, ...]) -> str:
     return "is" if len(sales) == 1 else "are"
+
+
+def _ref(posted: PostedSale) -> str:
+    return f"pos sale {posted.sale.sale_id}"
 
 
 def _it(sales: tuple[PostedSale, ...]) -> str:
@@ -412,21 +427,20 @@ def _given_back(code: str, case: Case, sales: tuple[PostedSale, ...]) -> tuple[S
         entry
         for s in sales
         for r in s.receipts
-        for entry in share(
-            code, quantity_on(r, case.label) - _kept(s), f"pos sale {s.sale.sale_id}", f"metrc receipt {r.id}"
-        )
+        for entry in share(code, quantity_on(r, case.label) - _kept(case, s), _ref(s), f"metrc receipt {r.id}")
     )
 
 
-def _kept(posted: PostedSale) -> Decimal:
-    """What the POS still counts as sold."""
-    return Decimal(0) if posted.sale.is_void else posted.sale.quantity
+def _kept(case: Case, posted: PostedSale) -> Decimal:
+    """What the POS still counts as sold, in METRC's unit where the two can be compared."""
+    sale = posted.sale
+    return Decimal(0) if sale.is_void else in_metrc_units(sale.quantity, sale.unit, case.evidence) or sale.quantity
 
 
 def _shares(code: str, case: Case, sales: list[PostedSale], *, rest: bool) -> tuple[Share, ...]:
     entries: list[Share] = []
     for s, quantity in zip(sales, _sizes(case, sales), strict=True):
-        refs = (f"pos sale {s.sale.sale_id}", *(f"metrc receipt {r.id}" for r in s.receipts))
+        refs = (_ref(s), *(f"metrc receipt {r.id}" for r in s.receipts))
         # where METRC could not be read the sale may be there after all
         unsure = rest or not receipts_cover(s.sale.sold_at, case.evidence)
         entries += share(code, None if quantity is None else -quantity, *refs, rest=unsure)
@@ -450,20 +464,29 @@ def _sizes(case: Case, sales: list[PostedSale]) -> list[Decimal | None]:
 def _late_but_there(case: Case) -> tuple[Quote, ...]:
     """Receipts that took long but arrived: no cause, but worth saying."""
     late = [
-        (receipt, receipt.recorded_at - receipt.sold_at)
+        (receipt.recorded_at, receipt.sold_at, receipt)
         for s in case.matched.having(Fate.POSTED)
         for receipt in s.receipts[:1]
         if receipt.recorded_at and receipt.sold_at and receipt.recorded_at - receipt.sold_at > NORMAL
     ]
-    return tuple(_receipt_quote(case, r, f"arrived {ago(delay)} after the sale") for r, delay in late[-3:])
+    if len(late) > MOST_LATE:
+        return (_backlog(case, [at for at, _, _ in late]),)
+    return tuple(_receipt_quote(case, r, f"arrived {ago(at - sold)} after the sale") for at, sold, r in late)
+
+
+def _backlog(case: Case, recorded: list[datetime]) -> Quote:
+    """Many that came late together are one backlog, not many alarms."""
+    first, last = case.clock(min(recorded)), case.clock(max(recorded))
+    says = f"{len(recorded)} receipts arrived late and are all there now, recorded between {first} and {last}"
+    return Quote("metrc", case.evidence.receipts.asked, case.evidence.receipts.as_of, says)
 
 
 def _read(case: Case) -> tuple[Quote, ...]:
     e = case.evidence
     sales, receipts = case.matched.sales, [r for r in e.receipts.value or () if r.is_live]
     return (
-        quote(e.pos_sales, f"{len(sales)} sale(s) of this package"),
-        quote(e.receipts, f"{len(receipts)} living receipt(s) on this package"),
+        quote(e.pos_sales, f"{_count(len(sales), 'sale')} of this package"),
+        quote(e.receipts, f"{_count(len(receipts), 'living receipt')} on this package"),
     )
 
 

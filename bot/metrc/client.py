@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +32,13 @@ from bot.transport import Answer, Limiter, Patience, Transport, refuse_private
 
 T = TypeVar("T")
 HashableT = TypeVar("HashableT", bound=Hashable)
+Digest = Callable[[tuple[object, ...]], Awaitable[tuple[T, ...]]]
+"""What becomes of the raw rows of one page."""
+
+Take = Callable[[tuple[MetrcPackage, ...]], Awaitable[None]]
+
+SLICES_AT_ONCE = 12
+"""Of one long list: more than METRC takes at a time, and few enough for a person's question to pass by."""
 
 _DAY = timedelta(hours=24)
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -61,11 +68,16 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _keep() -> None:
+    """Nobody remembers how wide a window may be."""
+
+
 class MetrcClient:
     """Fits ``bot.ports.TrackAndTrace``.
 
     ``keys`` is asked at each request, so that a renewed key needs no restart. ``zone``: the facility's, for sale times.
-    ``window_hours``: the widest ``lastModified`` window this host takes; where it turns out to take less, 24 h are used.
+    ``window_hours``: the widest ``lastModified`` window this host takes; where it turns out to take less, 24 h are used,
+    and ``narrowed`` is told, so that the next client need not find out again.
     ``patience`` replaces the transport's own, for work that may wait longer than a person.
     ``requests`` counts every try. Raises ``ConfigurationError`` for a base URL that keys may not be sent to.
     """
@@ -82,6 +94,7 @@ class MetrcClient:
         window_hours: float = 24,
         patience: Patience | None = None,
         now: Callable[[], datetime] = _utc_now,
+        narrowed: Callable[[], None] = _keep,
     ) -> None:
         refuse_private(base_url, dev=transport.dev)
         self.license = license_number
@@ -92,6 +105,7 @@ class MetrcClient:
         self._zone = zone
         self._limiter = limiter
         self.widest = timedelta(hours=window_hours)
+        self._narrowed = narrowed
         self._patience = patience
         self._now = now
 
@@ -110,7 +124,7 @@ class MetrcClient:
         """One row of the last hour. ``family``: packages, sales or transfers."""
         now = self._now()
         window = Window(now - timedelta(hours=1), now)
-        await self._page(wire.list_request(_FAMILIES[family], self.license, window, number=1, size=1))
+        wire.page(await self._get(wire.list_request(_FAMILIES[family], self.license, window, number=1, size=1)))
 
     # --- records
 
@@ -138,9 +152,8 @@ class MetrcClient:
 
     async def transfer_packages(self, delivery_id: int) -> tuple[TransferPackage, ...]:
         """The packages of one delivery of a manifest."""
-        passes = await self._walk(partial(wire.transfer_packages_request, delivery_id))
-        rows = [wire.transfer_package(row) for one in passes for row in one]
-        return tuple({row.label: row for row in rows}.values())
+        passes = await self._walk(partial(wire.transfer_packages_request, delivery_id), _each(wire.transfer_package))
+        return tuple({row.label: row for one in passes for row in one}.values())
 
     # --- lists
 
@@ -148,6 +161,24 @@ class MetrcClient:
         """One of the package lists."""
         parse = partial(wire.package, listing=listing)
         return _newest(await self._list(f"/packages/v2/{listing}", parse, window), lambda row: row.id)
+
+    async def each_package(self, listing: PackageList, window: Window, take: Take) -> None:
+        """The same list for a whole shop; see ``bot.ports.PackageStream``."""
+        parse = _each(partial(wire.package, listing=listing))
+        turns = asyncio.Semaphore(SLICES_AT_ONCE)
+
+        async def digest(rows: tuple[object, ...]) -> tuple[int, ...]:
+            packages = await parse(rows)
+            await take(packages)
+            # their number and sameness is all that is asked of them from here on
+            return tuple(package.id for package in packages)
+
+        async def one(ask: Callable[[int], wire.Request]) -> None:
+            async with turns:
+                await self._walk(ask, digest)
+
+        path = f"/packages/v2/{listing}"
+        await self._in_slices(window, lambda windows: _together(one(ask) for ask in self._asks(path, windows)))
 
     async def transferred(self, window: Window) -> tuple[TransferredPackage, ...]:
         """Packages that this license shipped."""
@@ -182,38 +213,68 @@ class MetrcClient:
 
     async def _list(self, path: str, parse: Callable[[object], T], window: Window) -> list[list[T]]:
         """The rows of every slice, oldest slice first; neighbours share the rows on their bound."""
+
+        async def read(windows: Sequence[Window]) -> list[list[T]]:
+            slices = await _together(self._walk(ask, _each(parse)) for ask in self._asks(path, windows))
+            return [[row for rows in passes for row in rows] for passes in slices]
+
+        return await self._in_slices(window, read)
+
+    async def _in_slices(self, window: Window, read: Callable[[Sequence[Window]], Awaitable[T]]) -> T:
+        """Read in windows as wide as the host takes; in days where it turns out to take less."""
         width = self.widest
         try:
-            return await self._slices(path, parse, window.slices(width))
+            return await read(window.slices(width))
         except MetrcRejected as error:
             if error.status != 400 or min(width, window.width) <= _DAY:
                 raise
         self.widest = _DAY
-        return await self._slices(path, parse, window.slices(_DAY))
+        self._narrowed()
+        return await read(window.slices(_DAY))
 
-    async def _slices(self, path: str, parse: Callable[[object], T], windows: Iterable[Window]) -> list[list[T]]:
-        asks = [partial(wire.list_request, path, self.license, window) for window in windows]
-        slices = await _together(self._walk(ask) for ask in asks)
-        return [[parse(row) for row in one] for passes in slices for one in passes]
+    def _asks(self, path: str, windows: Iterable[Window]) -> list[Callable[[int], wire.Request]]:
+        return [partial(wire.list_request, path, self.license, window) for window in windows]
 
-    async def _walk(self, ask: Callable[[int], wire.Request]) -> list[Sequence[object]]:
+    async def _walk(self, ask: Callable[[int], wire.Request], digest: Digest[T]) -> list[tuple[T, ...]]:
         """All pages; twice where the list changed its length meanwhile, for then a row may have moved past us."""
-        pages = await self._pages(ask)
+        pages = await self._pages(ask, digest)
         passes = [wire.rows_of(pages)]
         if not wire.is_steady(pages):
-            pages = await self._pages(ask)
+            pages = await self._pages(ask, digest)
             passes.append(wire.rows_of(pages))
         wire.must_be_whole(pages, ask(1).asked)
-        return list(passes)
+        return passes
 
-    async def _pages(self, ask: Callable[[int], wire.Request]) -> list[wire.Page]:
-        pages = [await self._page(ask(1))]
+    async def _pages(self, ask: Callable[[int], wire.Request], digest: Digest[T]) -> list[wire.Page[T]]:
+        pages = [await self._page(ask(1), digest)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._further(ask, digest, pages, group)
+        except ExceptionGroup as failures:
+            failure = failures.exceptions[0]
+        else:
+            return pages
+        raise failure
+
+    async def _further(
+        self,
+        ask: Callable[[int], wire.Request],
+        digest: Digest[T],
+        pages: list[wire.Page[T]],
+        group: asyncio.TaskGroup,
+    ) -> None:
+        """Add the pages behind the first one. As one comes, the next is asked for: nothing waits for a whole wave."""
+        flying: deque[asyncio.Task[wire.Page[T]]] = deque()
         while numbers := wire.next_pages(pages):
-            pages += await _together(self._page(ask(number)) for number in numbers)
-        return pages
+            flying.extend(group.create_task(self._page(ask(number), digest)) for number in numbers[len(flying) :])
+            pages.append(await flying.popleft())
+        for task in flying:
+            task.cancel()
 
-    async def _page(self, request: wire.Request) -> wire.Page:
-        return wire.page(await self._get(request))
+    async def _page(self, request: wire.Request, digest: Digest[T]) -> wire.Page[T]:
+        # digested as it comes: as parsed JSON a long list would take ten times the room
+        page = wire.page(await self._get(request))
+        return wire.Page(await digest(page.rows), page.page, page.total_pages, page.total, is_bare=page.is_bare)
 
     async def _get(self, request: wire.Request) -> object:
         keys = self._keys()
@@ -234,6 +295,13 @@ class MetrcClient:
 
     def _count(self) -> None:
         self.requests += 1
+
+
+def _each(parse: Callable[[object], T]) -> Digest[T]:
+    async def digest(rows: tuple[object, ...]) -> tuple[T, ...]:
+        return tuple(parse(row) for row in rows)
+
+    return digest
 
 
 def _listing(*, active: bool) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -49,13 +50,15 @@ from bot.model import (
     Window,
 )
 
+T = TypeVar("T")
+
 PAGE_SIZE = 20
 """The largest page METRC documents; what a larger one does is not known."""
 
 MAX_BODY = 10_000_000
 """Bytes of one answer."""
 
-MAX_PAGES = 5_000
+MAX_PAGES = 20_000
 """Pages of one list. A longer one is taken for a host that makes up rows."""
 
 _MAX_DEPTH = 32
@@ -65,7 +68,7 @@ _MAX_TEXT = 4_000
 _MAX_QUOTE = 200
 _MAX_WAIT = 120.0
 _MAX_ID = 2**63 - 1
-_WAVE = 8
+_WAVE = 16  # METRC takes 10 at a time; the rest stand ready, and are few enough for a person to pass by
 
 
 # --- what to ask ------------------------------------------------------------------------------------------------------
@@ -310,17 +313,17 @@ def _cut(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[T]):
     """One page of a list. What the envelope did not say is None; a bare array says nothing and is the whole list."""
 
-    rows: tuple[object, ...]
+    rows: tuple[T, ...]
     page: int | None = None
     total_pages: int | None = None
     total: int | None = None
     is_bare: bool = False
 
 
-def page(body: object) -> Page:
+def page(body: object) -> Page[object]:
     """Read an envelope or a bare array. Raises ``MetrcNotJson`` for anything else, so for an empty answer too."""
     if isinstance(body, list):
         return Page(tuple(body), page=1, total_pages=1, total=len(body), is_bare=True)
@@ -336,10 +339,10 @@ def page(body: object) -> Page:
     )
 
 
-def next_pages(pages: Sequence[Page]) -> range:
-    """The page numbers to ask for next, given the pages from 1 on; empty when there is nothing left to ask.
+def next_pages(pages: Sequence[Page[Any]]) -> range:
+    """The page numbers that may be asked for, given the pages from 1 on; empty when there is nothing left to ask.
 
-    A few at a time, so that a host which claims a billion pages is found out by the first empty one.
+    A few ahead of those that came, so that a host which claims a billion pages is found out by the first empty one.
     """
     done = len(pages)
     if done >= MAX_PAGES or pages[0].is_bare or not pages[-1].rows or _is_repeated(pages, done):
@@ -348,7 +351,7 @@ def next_pages(pages: Sequence[Page]) -> range:
     return range(done + 1, min(done + (1 if last is None else _WAVE), last or MAX_PAGES, MAX_PAGES) + 1)
 
 
-def _last_page(pages: Sequence[Page]) -> int | None:
+def _last_page(pages: Sequence[Page[Any]]) -> int | None:
     """By the number of rows where it is known: absurd page counts were seen more often than absurd row counts."""
     first = pages[0]
     if first.total is None:
@@ -356,24 +359,24 @@ def _last_page(pages: Sequence[Page]) -> int | None:
     return -(-first.total // len(first.rows))
 
 
-def _is_repeated(pages: Sequence[Page], number: int) -> bool:
+def _is_repeated(pages: Sequence[Page[Any]], number: int) -> bool:
     """Whether the host ignores page numbers and sent page 1 again; equal rows alone do not prove it."""
     this = pages[number - 1]
     return number > 1 and this.rows == pages[0].rows and this.page != number
 
 
-def rows_of(pages: Sequence[Page]) -> tuple[object, ...]:
+def rows_of(pages: Sequence[Page[T]]) -> tuple[T, ...]:
     """The rows of all pages in order, without pages that were sent again."""
     numbers = range(1, len(pages) + 1)
     return tuple(row for number in numbers if not _is_repeated(pages, number) for row in pages[number - 1].rows)
 
 
-def is_steady(pages: Sequence[Page]) -> bool:
+def is_steady(pages: Sequence[Page[Any]]) -> bool:
     """Whether the list kept its length while it was read; if not, a row may have slipped from one page to another."""
     return len({each.total for each in pages if each.total is not None}) <= 1
 
 
-def must_be_whole(pages: Sequence[Page], asked: str) -> None:
+def must_be_whole(pages: Sequence[Page[Any]], asked: str) -> None:
     """Raise ``MetrcNotJson`` when fewer rows came than METRC says there are: a torn list is not a short list."""
     seen = len(rows_of(pages))
     total = min((each.total for each in pages if each.total is not None), default=None)

@@ -11,7 +11,19 @@ from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.model import ActionKind, Diagnosis, Duplicate, Forbidden, Gap, Outcome, Quote, Result, Share
+from bot.model import (
+    ActionKind,
+    Cause,
+    Diagnosis,
+    Duplicate,
+    Forbidden,
+    Gap,
+    Outcome,
+    Quote,
+    Result,
+    Share,
+    SubjectKind,
+)
 from bot.settings import FacilitySettings
 from handlers.render import words
 from handlers.render.blocks import (
@@ -38,6 +50,7 @@ MOST_SHARES: Final = 6
 MOST_REFS: Final = 3
 MOST_BUTTONS: Final = 3
 MOST_RELATED: Final = 6
+MOST_PACKAGES: Final = 20
 EVIDENCE_BUDGET: Final = 7000
 EVIDENCE_MESSAGES: Final = 3
 QUOTE_LIMIT: Final = 400
@@ -48,7 +61,7 @@ def render_diagnosis(diagnosis: Diagnosis, facility: FacilitySettings, asked_by:
     parts = [
         section(bold(diagnosis.headline, 400)),
         section("\n".join(_check_line(outcome) for outcome in diagnosis.checks[:7]) or words.NO_CHECKS),
-        section(_account(diagnosis)),
+        section(_account(diagnosis) if diagnosis.subject.kind is SubjectKind.PACKAGE else _packages(diagnosis)),
         section(_what_to_do(diagnosis, facility.zone)),
         *_reservations(diagnosis, facility),
         *_buttons(diagnosis, facility),
@@ -102,6 +115,22 @@ def _shares(gap: Gap) -> Iterator[str]:
 
 def _refs(share: Share) -> str:
     return listed([cut(words.reference(ref), 44) for ref in share.refs], MOST_REFS) or "no record named"
+
+
+# --- the packages of a receipt, manifest or product -------------------------------------------------------------------
+
+
+def _packages(diagnosis: Diagnosis) -> str:
+    """One line each, those with a finding first; what is in order is only counted when there are many."""
+    if not diagnosis.packages:
+        return words.no_packages()
+    ailing = [package for package in diagnosis.packages if package.cause is not Cause.NONE]
+    healthy = [package for package in diagnosis.packages if package.cause is Cause.NONE]
+    shown = [*ailing, *healthy][:MOST_PACKAGES]
+    lines = [words.package_line(package) for package in shown]
+    agreeing = len(healthy) - sum(package.cause is Cause.NONE for package in shown)
+    others = len(diagnosis.packages) - len(shown) - agreeing
+    return "\n".join([*lines, words.more_packages(agreeing, others)] if agreeing or others else lines)
 
 
 # --- what to do -------------------------------------------------------------------------------------------------------

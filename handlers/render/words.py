@@ -19,10 +19,24 @@ from bot.model import (
     DuplicateKind,
     Forbidden,
     Result,
+    SubjectKind,
 )
+from bot.sweep_groups import Sweep
 from handlers.render.blocks import code, cut, escape, listed, user
 
 EXAMPLE_LABEL: Final = "1A4FF0100000022000001002"
+EXAMPLES: Final = {
+    SubjectKind.RECEIPT: "POS-20260302-00417",
+    SubjectKind.MANIFEST: "0000418902",
+    SubjectKind.PRODUCT: "Night Lantern 3.5g",
+}
+SUBJECTS: Final = {
+    SubjectKind.PACKAGE: "package",
+    SubjectKind.RECEIPT: "receipt",
+    SubjectKind.MANIFEST: "manifest",
+    SubjectKind.PRODUCT: "product",
+    SubjectKind.FACILITY: "shop",
+}
 MARKS: Final = {
     Result.CLEAR: "✓ clear",
     Result.FOUND: "● found",
@@ -72,9 +86,15 @@ NO_CHECKS: Final = "No check was made."
 # --- answers to a command that is no question -------------------------------------------------------------------------
 
 
-def example(command: str, label: str = EXAMPLE_LABEL, place: str | None = None) -> str:
+def example(
+    command: str,
+    label: str = EXAMPLE_LABEL,
+    place: str | None = None,
+    kind: SubjectKind = SubjectKind.PACKAGE,
+) -> str:
     """One line to copy."""
-    return code(f"{command} package {label}" + (f" at {place}" if place else ""), 160)
+    asked_for = " ".join(part for part in (command, kind.value, label) if part)
+    return code(asked_for + (f" at {place}" if place else ""), 160)
 
 
 def usage(command: str, facilities: Sequence[tuple[str, str]]) -> str:
@@ -83,6 +103,10 @@ def usage(command: str, facilities: Sequence[tuple[str, str]]) -> str:
         "*Why does a package read as missing?* Ask, and the answer comes in a thread. Asking changes nothing.",
         f"• {example(command)} — the 24 letters and digits of the METRC tag",
         f"• {example(command, place=facilities[0][0] if facilities else '402R-X0042')} — at one license",
+        f"• {example(command, EXAMPLES[SubjectKind.RECEIPT], kind=SubjectKind.RECEIPT)} — one sale, by either side's number",
+        f"• {example(command, EXAMPLES[SubjectKind.MANIFEST], kind=SubjectKind.MANIFEST)} — one load",
+        f"• {example(command, EXAMPLES[SubjectKind.PRODUCT], kind=SubjectKind.PRODUCT)} — all packages of a product",
+        f"• {example(command, '', kind=SubjectKind.FACILITY)} — the whole shop, by common cause",
         f"• {code(f'{command} help')} — this text",
         "Touch the count last: most missing packages are not miscounted.",
     ]
@@ -102,6 +126,13 @@ def no_label(command: str) -> str:
         "I cannot find a package tag in that. A METRC tag has 24 letters and digits, printed under its bar code. "
         f"Copy this and put your tag in: {example(command)}"
     )
+
+
+def no_subject(kind: SubjectKind, command: str) -> str:
+    """No number or name follows the word for it."""
+    what = "a name" if kind is SubjectKind.PRODUCT else "a number"
+    copied = example(command, EXAMPLES[kind], kind=kind)
+    return f"I cannot find {what} of a {SUBJECTS[kind]} in that. Copy this and put yours in: {copied}"
 
 
 def no_place(command: str) -> str:
@@ -124,19 +155,28 @@ def unknown_command(command: str) -> str:
     return f"This version of the bot does not know that. Nothing was changed. Ask about a package: {example(command)}"
 
 
-def unknown_place(place: str, facilities: Sequence[tuple[str, str]], label: str, command: str) -> str:
+def unknown_place(
+    place: str,
+    facilities: Sequence[tuple[str, str]],
+    label: str,
+    command: str,
+    kind: SubjectKind = SubjectKind.PACKAGE,
+) -> str:
     """The license that was named is not configured."""
     return "\n".join(
         [
             f"I do not know the license {code(place, 60)}. I know: {_facilities(facilities)}",
-            *_commands(facilities[:1], label, command),
+            *_commands(facilities[:1], label, command, kind),
         ]
     )
 
 
-def which_place(facilities: Sequence[tuple[str, str]], label: str, command: str) -> str:
+def which_place(
+    facilities: Sequence[tuple[str, str]], label: str, command: str, kind: SubjectKind = SubjectKind.PACKAGE
+) -> str:
     """The question may be about several shops: one command to copy for each."""
-    lines = [f"Which shop is package {code(label)} in? Copy one line:", *_commands(facilities[:10], label, command)]
+    which = f"Which shop is {SUBJECTS[kind]} {code(label)} in?" if label else "Which shop?"
+    lines = [f"{which} Copy one line:", *_commands(facilities[:10], label, command, kind)]
     if len(facilities) > 10:
         lines.append(f"… {len(facilities) - 10} more: {_facilities(facilities[10:])}")
     return "\n".join(lines)
@@ -157,17 +197,21 @@ def _facilities(facilities: Sequence[tuple[str, str]]) -> str:
     return listed(named, 10)
 
 
-def _commands(facilities: Sequence[tuple[str, str]], label: str, command: str) -> list[str]:
-    return [f"• {example(command, label, place)} — {cut(name, 60)}" for place, name in facilities]
+def _commands(facilities: Sequence[tuple[str, str]], label: str, command: str, kind: SubjectKind) -> list[str]:
+    return [f"• {example(command, label, place, kind)} — {cut(name, 60)}" for place, name in facilities]
 
 
 # --- the thread -------------------------------------------------------------------------------------------------------
 
 
-def asked(label: str, place: str, who: str) -> str:
+def asked(label: str, place: str, who: str, kind: SubjectKind = SubjectKind.PACKAGE) -> str:
     """The parent message."""
-    headline = f"*Package {short_label(label)}* at {cut(place, 80)}, asked by {user(who)}"
-    return f"{headline}\nReading this as package {code(label)}"
+    if kind is SubjectKind.FACILITY:
+        return f"*All packages* of {cut(place, 80)}, asked by {user(who)}"
+    # only a tag is known by its end; a number or a name is read as a whole
+    shown = short_label(label) if kind is SubjectKind.PACKAGE else cut(label.replace("*", "∗"), 60)
+    headline = f"*{SUBJECTS[kind].capitalize()} {shown}* at {cut(place, 80)}, asked by {user(who)}"
+    return f"{headline}\nReading this as {SUBJECTS[kind]} {code(label)}"
 
 
 def short_label(label: str) -> str:
@@ -314,8 +358,58 @@ def span(age: timedelta) -> str:
     return f"{hours} h" if hours < 48 else f"{hours // 24} days"
 
 
+def package_line(package: Diagnosis) -> str:
+    """One package of a receipt, manifest or product: ``…1002 · receipt retry · +1 Each``."""
+    said = event(package.code) if package.code else _without_code(package.cause)
+    gap = package.gap
+    difference = f"{signed(gap.difference)} {cut(gap.unit, 20)}" if gap is not None else "difference not known"
+    label = package.subject.value
+    shown = f"…{label[-4:]}" if len(label) > 8 else label
+    return f"{code(shown, 40)} {said} · {difference}"
+
+
+def _without_code(cause: Cause) -> str:
+    return "nothing wrong" if cause is Cause.NONE else "not certain"
+
+
+def more_packages(agreeing: int, others: int) -> str:
+    """The packages that have no line of their own."""
+    told = [f"{agreeing} more with nothing wrong"] if agreeing else []
+    told += [f"{others} more; ask about them one by one"] if others else []
+    return f"… {', '.join(told)}"
+
+
+def no_packages() -> str:
+    """The record touches none, or none could be looked at."""
+    return "No package of it was looked at."
+
+
 def no_gap(cause: Cause) -> str:
     """There is no account of the difference."""
     if cause is Cause.NONE:
         return "No difference to account for."
     return "No difference is given: a side could not be read, or the units cannot be compared."
+
+
+def swept(sweep: Sweep) -> str:
+    """How a whole shop stands."""
+    if not sweep.packages and not sweep.groups:
+        return "*Neither side names a package.*"
+    head = f"*{sweep.agree:,} of {sweep.packages:,} packages agree.*"
+    if not sweep.groups:
+        return f"{head} Nothing to do."
+    causes = "1 cause" if len(sweep.groups) == 1 else f"{len(sweep.groups):,} causes"
+    return f"{head} {causes} for the rest, the widest first. For one package: ask about its tag."
+
+
+def more_groups(left: int, license_number: str) -> str:
+    """The groups that have no place in the thread."""
+    listing = code(f"countlast reconcile facility --facility {license_number}", 120)
+    return f"… {left} more causes, each of few packages. All of them: {listing}"
+
+
+def counted_so_far(stage: str, done: int, total: int) -> str:
+    """A stage of a long piece of work, and how far it is."""
+    if not done:
+        return stage
+    return f"{stage}: {done:,} of {total:,}" if total else f"{stage}: {done:,}"

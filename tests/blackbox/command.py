@@ -229,9 +229,9 @@ class Asker:
 
     async def __call__(
         self, store: Store, wanted: int | str, *, shelf: str | None = None, now: datetime = NOW, deadline: float = 20,
-        **env: str,
+        kind: SubjectKind = SubjectKind.PACKAGE, **env: str,
     ) -> Answered:  # fmt: skip
-        """Ask about one package."""
+        """Ask about one package, or about what ``kind`` says."""
         store.write(self.folder)
         if not (self.folder / "countlast.db").exists():
             shutil.copy(self._template, self.folder / "countlast.db")
@@ -239,7 +239,7 @@ class Asker:
         # secrets are read from the process's environment at the moment they are needed
         for name in variables.keys() - {"COUNTLAST_NOW"}:
             self._monkeypatch.setenv(name, variables[name])
-        subject = Subject(SubjectKind.PACKAGE, label(wanted) if isinstance(wanted, int) else wanted)
+        subject = Subject(kind, label(wanted) if isinstance(wanted, int) else wanted)
         question = Question(SHOP, subject, Decimal(shelf) if shelf else None, None, deadline)
         quick = Patience(total=0.8, attempt=0.25, first_wait=0.001, first_wait_when_limited=0.001)
         async with _opened(load(variables), quick) as bot:

@@ -115,7 +115,7 @@ def _cause(answer: Answered) -> None:
         assert outcomes(answer)[OWNER[cause]] == "found"
     if cause == "none":
         assert "found" not in outcomes(answer).values(), outcomes(answer)
-    if cause == "count_error" and answer["gap"]["unexplained"] != "0":
+    if cause == "count_error" and answer["gap"] is not None and answer["gap"]["unexplained"] != "0":
         assert "unknown" not in outcomes(answer).values(), "a residue left while a check is unknown is unknown"
 
 

@@ -2,14 +2,45 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from bot.checks.authentication import check
 from bot.errors import ProblemKind
-from bot.model import Access, ActionKind, Cause, Confidence, Evidence, Facility, Forbidden, Probe, Reading, Result
-from tests.evidence import HEALTHY, OPEN, SHOP, add_sales, case, codes, days, failed, read, refused
+from bot.model import (
+    Access,
+    ActionKind,
+    Cause,
+    Confidence,
+    Evidence,
+    Facility,
+    Forbidden,
+    Probe,
+    Reading,
+    Result,
+    Sighting,
+)
+from tests.evidence import (
+    HEALTHY,
+    ITEM,
+    LABEL,
+    OPEN,
+    SHOP,
+    absent,
+    add_sales,
+    case,
+    codes,
+    days,
+    failed,
+    judged,
+    package,
+    read,
+    refused,
+    shares,
+    stocked,
+)
 
 FAMILIES = ("packages", "sales", "transfers")
 REFUSED = failed(ProblemKind.UNAUTHORIZED)
@@ -205,3 +236,68 @@ def test_the_license_ends_far_ahead_and_the_families_answer():
     """A license that runs on is nothing to mention."""
     listed = Facility(SHOP.license, SHOP.name, license_ends_on=(HEALTHY.asked_at + days(40)).date())
     assert check(case(seeing(replace(OPEN, facilities=read((listed,)))))).result is Result.CLEAR
+
+
+def test_errors_behind_a_refused_front_door_do_not_hide_a_dead_user_key():
+    """Unrelated keys are let in and ours is not, while some family fails with an error."""
+    others = (Probe("Pine Street", read(value=True)),)
+    mixed = probes(packages=failed(ProblemKind.SERVER_FAULT), sales=REFUSED, transfers=REFUSED)
+    assert codes(check(case(seeing(Access(REFUSED, mixed, others))))) == ["authentication.user-key"]
+
+
+def test_unrelated_keys_that_fail_with_errors_make_it_an_outage():
+    """Then a 401 proves nothing about the own key."""
+    others = (Probe("Pine Street", failed(ProblemKind.SERVER_FAULT)),)
+    outcome = check(case(seeing(Access(REFUSED, none_answer(REFUSED), others))))
+    assert codes(outcome) == ["outage.metrc-down"]
+
+
+def test_a_key_that_sees_many_licenses_names_five():
+    """The rest is counted."""
+    many = tuple(Facility(f"403-X000{number}", "Shop") for number in range(7))
+    outcome = check(case(seeing(facilities(*many))))
+    said = [quote.says for quote in outcome.evidence]
+    assert "this key sees 403-X0000, 403-X0001, 403-X0002, 403-X0003, 403-X0004 and 2 more" in said
+
+
+@pytest.mark.parametrize(
+    ("ended", "root"), [(date(2026, 2, 27), "wrong_license.lapsed"), (date(2026, 3, 1), "authentication.post-refused")]
+)
+def test_posts_refused_after_the_license_ended_were_refused_for_that(ended, root):
+    """A sale of 1 March, refused as unauthorized: an end of that very day does not explain it, an earlier one does."""
+    listed = Facility(SHOP.license, SHOP.name, license_ends_on=ended)
+    evidence = add_sales(
+        refused(message="Unauthorized"), to=stocked(37, seeing(replace(OPEN, facilities=read((listed,)))))
+    )
+    assert judged(evidence).code == root
+
+
+# --- two licenses under one roof --------------------------------------------------------------------------------------
+
+SISTER = Sighting(LABEL, "Harbor Medical (403-X0100)", Decimal(40), ITEM.name, manifest="417733")
+
+
+def under_the_sister(**changes):
+    """The POS received the load here; METRC has it at the other license."""
+    return replace(absent(), elsewhere=read((replace(SISTER, **changes),)))
+
+
+def test_a_load_that_metrc_received_under_the_sister_license_is_a_wrong_license():
+    """The same manifest on both sides, leading zeros or not, and no transfer between the two."""
+    diagnosis = judged(under_the_sister())
+    assert (diagnosis.code, diagnosis.action.kind) == ("wrong_license.sister-license", ActionKind.FIX_LICENSE)
+    assert "Harbor Medical (403-X0100)" in diagnosis.headline
+    assert shares(diagnosis)[0][1] == "40"
+    assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not
+
+
+def test_another_manifest_there_is_no_wrong_license():
+    """It went there on a transfer of ours, or nobody knows how; or it is here after all; or nobody could look."""
+    unsure = [
+        under_the_sister(manifest="420009"),
+        under_the_sister(manifest=None),
+        replace(under_the_sister(), package=read(package())),
+        replace(under_the_sister(), package=failed()),
+        replace(under_the_sister(), elsewhere=None),
+    ]
+    assert ["wrong_license.sister-license" in codes(check(case(each))) for each in unsure] == [False] * 5

@@ -31,6 +31,7 @@ from tests.evidence import (
     unstocked,
     with_package,
     with_row,
+    with_shop,
 )
 
 COUNT = CheckName.COUNT
@@ -226,3 +227,33 @@ def test_a_missing_row_counts_as_nothing():
     evidence = replace(counted(3), pos_rows=read((), "pos"))
     action = check(case(evidence)).findings[0].action
     assert "The POS says 0, METRC 3 Each" in action.text
+
+
+# --- drying -----------------------------------------------------------------------------------------------------------
+
+
+def jar(shelf, unit="Grams", percent="2"):
+    """Both sides hold 453.6 g, this shop allows so many percent, and the scale shows less."""
+    weighed = with_package(quantity=Decimal("453.6"), original_quantity=Decimal("453.6"), unit=unit)
+    held = with_row(weighed, quantity=Decimal("453.6"), unit=unit)
+    quiet = replace(held, receipts=read(()), pos_sales=read((), "pos"), shelf=Decimal(shelf))
+    return with_shop(quiet, drying_percent=Decimal(percent) if percent else None)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [
+        (jar("449.8"), "count_error.drying"),
+        (jar("444.528"), "count_error.drying"),
+        (jar("444.527"), "count_error.shelf"),
+        (jar("455"), "count_error.shelf"),
+        (jar("449.8", unit="Each"), "count_error.shelf"),
+        (jar("449.8", percent=None), "count_error.shelf"),
+    ],
+    ids=["within", "to the limit", "beyond", "heavier", "pieces", "no rule"],
+)
+def test_a_weight_that_fell_within_the_shops_rule_dried(evidence, code):
+    """Only a weight, only downwards, and only as much as the shop allows; either way a person records it."""
+    finding = check(case(evidence)).findings[0]
+    assert (finding.code, finding.action.kind) == (code, ActionKind.RECORD_COUNT)
+    assert ("reason drying" in finding.action.text) is (code == "count_error.drying")

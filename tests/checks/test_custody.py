@@ -25,6 +25,7 @@ from tests.evidence import (
     NOW,
     SHOP,
     absent,
+    add_receipts,
     add_sales,
     carried,
     case,
@@ -40,12 +41,15 @@ from tests.evidence import (
     on_the_road,
     package,
     read,
+    receipt,
+    received,
     refused,
     shares,
     stocked,
     unheard,
     unstocked,
     with_package,
+    with_row,
 )
 
 FAILED_POSTS = ("failed_post.refused", "failed_post.never-posted")
@@ -396,3 +400,85 @@ def test_a_closed_package_has_no_lab_state_to_wait_for():
 def test_nothing_here_and_nothing_there_is_clear():
     """No package, no manifest, no row."""
     assert check(case(replace(unstocked(), package=nothing()))).result is Result.CLEAR
+
+
+# --- a part was refused on arrival ------------------------------------------------------------------------------------
+
+
+def partly_refused(came=36, **changes):
+    """METRC received so many of the 40 that were shipped; the POS took in all of them."""
+    entry = carried(state="Accepted", received_quantity=Decimal(came), received_unit="Each")
+    transfer = load(417733, received_at=NOW - days(10), packages=(replace(entry, **changes),))
+    missing = 40 - came
+    evidence = counted(38 - missing, with_package(original_quantity=Decimal(came)))
+    return replace(evidence, transfers=read((transfer,)))
+
+
+@pytest.mark.parametrize("came", [36, 39, 12])
+def test_what_was_refused_of_a_load_explains_what_the_pos_has_too_much(came):
+    """The manifest tells both figures, and the POS's receive is to be corrected."""
+    diagnosis = judged(partly_refused(came))
+    assert (diagnosis.code, diagnosis.action.kind) == ("in_transit.received-less", ActionKind.FIX_POS_RECORD)
+    assert shares(diagnosis) == [("in_transit.received-less", str(40 - came), "metrc manifest 0000417733")]
+    assert (diagnosis.confidence, Forbidden.ADJUST_QUANTITY in diagnosis.must_not) == (Confidence.CERTAIN, True)
+
+
+def test_a_part_that_was_refused_and_a_smaller_difference_is_only_likely():
+    """Four went back, three are too many."""
+    assert judged(counted(35, partly_refused())).confidence is Confidence.LIKELY
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        partly_refused(40),
+        partly_refused(received_quantity=None),
+        partly_refused(shipped_quantity=None),
+        partly_refused(received_unit="Pounds"),
+        counted(38, partly_refused()),
+        with_package(partly_refused(), received_from_manifest="0000999999"),
+        with_package(partly_refused(), received_from_manifest=None),
+        replace(partly_refused(), pos_rows=failed(source="pos")),
+        replace(partly_refused(), pos_events=read((received(to_quantity=Decimal(36)),), "pos")),
+    ],
+    ids=["all", "no figure", "not shipped", "units", "agree", "other manifest", "no manifest", "unread", "logged"],
+)
+def test_a_load_that_came_whole_or_was_taken_in_rightly_is_no_part(evidence):
+    """Nothing is said without both figures in one unit, a difference, and a POS that took in too much."""
+    assert "in_transit.received-less" not in codes(check(case(evidence)))
+
+
+def test_a_part_that_explains_nothing_in_the_end_is_not_accused():
+    """A receipt that was posted twice is all the difference there is, and the POS's log is silent about receives."""
+    twin = replace(receipt(1), id=8890)
+    quiet = replace(partly_refused(), pos_events=read((), "pos"))
+    evidence = add_receipts(twin, to=counted(37, quiet))
+    assert codes(judged(evidence)) == ["duplication.receipt-retry"]
+
+
+# --- the POS's own lab state ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["Awaiting test", "NotSubmitted", "SubmittedForTesting", "not_submitted", "Lab pending", "untested", "IN LAB"],
+)
+def test_a_passed_test_that_the_pos_did_not_take_over_is_to_be_refreshed(status):
+    """METRC lets it be sold; the POS row still says that it waits."""
+    diagnosis = judged(with_row(status=status))
+    assert (diagnosis.code, diagnosis.action.kind) == ("lab_state.pos-stale", ActionKind.FIX_POS_RECORD)
+    assert status in diagnosis.headline
+
+
+@pytest.mark.parametrize("status", [None, "Active", "Available", "TestPassed", "Lab passed", "Labeled", "Testing done"])
+def test_a_row_that_does_not_wait_for_the_lab_is_clear(status):
+    """Neither an unrelated word nor a passed test is stale."""
+    assert check(case(with_row(status=status))).result is Result.CLEAR
+
+
+def test_a_finished_package_with_a_refused_sale_explains_what_the_pos_held_before():
+    """Two could not be posted any more, so four were left when METRC finished it."""
+    closed = with_package(quantity=Decimal(0), finished_on=NOW.date())
+    diagnosis = judged(add_sales(refused(quantity=2), to=stocked(2, closed)))
+    assert diagnosis.gap is not None
+    assert (diagnosis.gap.difference, diagnosis.gap.unexplained) == (2, 0)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from unittest.mock import ANY
 
 import pytest
 
@@ -33,6 +34,7 @@ from tests.evidence import (
     codes,
     counted,
     days,
+    delivered,
     failed,
     judged,
     line,
@@ -40,6 +42,7 @@ from tests.evidence import (
     minutes,
     no_trade,
     on_the_road,
+    package,
     pending,
     read,
     receipt,
@@ -72,7 +75,7 @@ def test_one_receipt_a_sale_and_one_receive_are_clear():
     """Nothing is there twice, and nothing warns."""
     outcome = check(case())
     assert (outcome.result, outcome.must_not) == (Result.CLEAR, ())
-    assert "2 living receipt(s)" in [quote.says for quote in outcome.evidence]
+    assert "2 living receipts" in [quote.says for quote in outcome.evidence]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +409,7 @@ def correction(quantity: int = -1, **changes) -> Adjustment:
 
 
 def corrected(*in_metrc: Adjustment, in_pos: int = 1):
-    """METRC has these corrections; the POS made ``in_pos`` of minus one."""
+    """METRC has these corrections and counts one less; the POS made ``in_pos`` of minus one."""
     events = [
         received(
             event_id=f"a{n}",
@@ -417,7 +420,13 @@ def corrected(*in_metrc: Adjustment, in_pos: int = 1):
         )
         for n in range(in_pos)
     ]
-    return replace(add_events(*events), adjustments=read(in_metrc))
+    return replace(add_events(*events, to=counted(37)), adjustments=read(in_metrc))
+
+
+def test_equal_corrections_are_no_twins_where_the_account_closes():
+    """Both sides agree, so the POS made the second one under another name."""
+    entry = correction(on=case().day(NOW - days(3)))
+    assert codes(check(case(counted(38, corrected(entry, entry))))) == []
 
 
 def test_a_correction_that_reached_metrc_twice():
@@ -468,3 +477,98 @@ def test_look_alikes_beside_a_real_twin_do_not_forbid_its_removal():
     evidence = add_receipts(*alike, to=add_sales(*sales, to=posted_twice(stocked(36))))
     outcome = check(case(evidence))
     assert (codes(outcome), outcome.must_not) == (["duplication.receipt-retry"], ())
+
+
+# --- deliveries -------------------------------------------------------------------------------------------------------
+
+
+def handed_over(evidence=HEALTHY, *, records=2, **changes):
+    """One sale of the day before went out by delivery; METRC has it so many times."""
+    at = NOW - days(1)
+    sold = add_sales(line(7, at, receipt_id=None, submission=Submission.UNKNOWN), to=evidence)
+    entries = tuple(delivered(at, id=6600 + number, **changes) for number in range(1, records + 1))
+    return replace(stocked(37, counted(38 - records, sold)), deliveries=read(entries))
+
+
+def test_a_delivery_that_is_in_metrc_twice_is_for_a_person_to_void():
+    """The older one stays; the bot does not remove deliveries."""
+    diagnosis = judged(handed_over())
+    assert diagnosis.code == "duplication.delivery-twice"
+    assert diagnosis.duplicates == (
+        Duplicate("metrc", DuplicateKind.SALES_DELIVERY, "6601", ("6602",), removable=False, why=ANY),
+    )
+    assert shares(diagnosis) == [("duplication.delivery-twice", "1", "metrc delivery 6602")]
+    assert diagnosis.action.kind is ActionKind.REMOVE_DUPLICATE
+
+
+def test_a_delivery_in_three_copies_loses_two():
+    """Each copy takes its own piece."""
+    diagnosis = judged(handed_over(records=3))
+    assert [ref for _, _, ref in shares(diagnosis)] == ["metrc delivery 6602", "metrc delivery 6603"]
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        handed_over(records=1),
+        handed_over(voided_on=NOW.date()),
+        handed_over(sold_at=None),
+        handed_over(lines=None),
+        replace(handed_over(), pos_sales=failed(source="pos")),
+        replace(HEALTHY, deliveries=read((delivered(), delivered(id=6612)))),
+        add_sales(line(8, NOW - days(1), receipt_id=None, submission=Submission.UNKNOWN), to=handed_over()),
+    ],
+    ids=["one", "voided", "no time", "no lines", "sales unread", "not the POS's", "two sales"],
+)
+def test_what_is_no_second_delivery_is_not_accused(evidence):
+    """It takes two living records of a moment in which the POS sold fewer."""
+    assert "duplication.delivery-twice" not in codes(check(case(evidence)))
+
+
+def test_a_voided_sale_is_no_reason_to_keep_its_delivery():
+    """Two sales of the second, one of them voided: one delivery is right."""
+    voided = line(8, NOW - days(1), is_void=True, submission=Submission.VOIDED, receipt_id=None)
+    assert "duplication.delivery-twice" in codes(check(case(add_sales(voided, to=handed_over()))))
+
+
+def test_a_second_delivery_waits_for_what_is_on_its_way():
+    """A sale of four minutes ago may still arrive."""
+    diagnosis = judged(add_sales(pending(), to=stocked(36, handed_over())))
+    assert diagnosis.action.kind is ActionKind.WAIT
+    assert Forbidden.REMOVE_RECORD in diagnosis.must_not
+
+
+def test_a_second_package_waits_for_what_is_on_its_way():
+    """The same holds for a package that METRC made twice."""
+    made = {"received_at": None, "received_from_manifest": None, "source_labels": (LABEL,)}
+    ten = {"quantity": Decimal(10), "original_quantity": Decimal(10)}
+    children = tuple(package(id=number, label=OTHER_LABEL[:-1] + str(number), **made, **ten) for number in (7, 8))
+    event = received(event_id="e9", kind="convert", at=NOW - days(1), to_quantity=Decimal(-10), reference=None)
+    evidence = add_events(event, to=replace(stocked(28, counted(18)), children=read(children)))
+    assert judged(evidence).code == "duplication.package-twice"
+    waiting = judged(add_sales(pending(), to=stocked(27, evidence)))
+    assert waiting.action.kind is ActionKind.WAIT
+
+
+def test_equal_sums_for_different_reasons_are_different_corrections():
+    """Two went for damage and two for an error; the third entry of two is a copy of the one made too often."""
+    entries = [
+        Adjustment(LABEL, 1, Decimal(-2), "Each", reason, on=date(2026, 3, 1))
+        for reason in ("Damage", "Damage", "Entry Error")
+    ]
+    made = [
+        received(
+            event_id=f"e{number}",
+            kind="adjust",
+            at=NOW - days(1) - minutes(600),
+            from_quantity=Decimal(2),
+            to_quantity=Decimal(0),
+            reason=reason,
+        )
+        for number, reason in ((8, "Damage"), (9, "Entry Error"))
+    ]
+    books = replace(add_events(*made), adjustments=read(tuple(entries)))
+    diagnosis = judged(stocked(34, counted(32, books)))
+    (duplicate,) = diagnosis.duplicates
+    assert diagnosis.code == "duplication.adjustment-twice"
+    assert duplicate.remove == (f"{entries[0].on} -2 Damage #3",)

@@ -14,6 +14,7 @@ from bot.model import (
     Direction,
     Forbidden,
     MetrcLine,
+    RefusedRow,
     Result,
     Sighting,
     Submission,
@@ -389,3 +390,162 @@ def test_unread_submission_states_do_not_matter_here():
     """A sale whose state the POS does not tell still pairs by its number."""
     plain = replace(HEALTHY, pos_sales=read((line(1, submission=Submission.UNKNOWN), line(2, NOW - days(3))), "pos"))
     assert codes(check(case(plain))) == []
+
+
+# --- a receipt that names another package -----------------------------------------------------------------------------
+
+AT = NOW - days(2) + minutes(30)
+
+
+def moved(number: int = 9, *, label: str = OTHER_LABEL, evidence=HEALTHY, **changes):
+    """A sale of one that METRC has under its number, on another label."""
+    lines = (MetrcLine(label, Decimal(1), "Each"), MetrcLine(LABEL, Decimal(1), "Each", archived_on=NOW.date()))
+    beside = (*evidence.receipts_elsewhere, receipt(number, AT, lines=lines, **changes))
+    return replace(add_sales(line(number, AT, receipt_id=None), to=evidence), receipts_elsewhere=beside)
+
+
+def test_a_sale_that_metrc_took_off_another_package_is_not_sent_again():
+    """The receipt bears the sale's number and a label that the till did not sell."""
+    evidence = moved(evidence=stocked(37))
+    diagnosis = judged(evidence)
+    assert (diagnosis.code, diagnosis.confidence) == ("mapping.sale-on-other-label", Confidence.CERTAIN)
+    assert (diagnosis.action.kind, diagnosis.related) == (ActionKind.FIX_POS_RECORD, (OTHER_LABEL,))
+    assert {Forbidden.ADJUST_QUANTITY, Forbidden.RESEND} <= set(diagnosis.must_not)
+    assert shares(diagnosis) == [("mapping.sale-on-other-label", "-1", "pos sale POS-9")]
+    assert "receipt 8809" in diagnosis.headline
+    assert OTHER_LABEL in diagnosis.headline
+
+
+def test_several_such_sales_are_one_finding():
+    """Each explains its own unit."""
+    diagnosis = judged(moved(8, evidence=moved(evidence=stocked(36))))
+    assert codes(diagnosis) == ["mapping.sale-on-other-label"]
+    assert diagnosis.headline.endswith("So with 1 more.")
+    assert [quantity for _, quantity, _ in shares(diagnosis)] == ["-1", "-1"]
+
+
+def test_a_line_that_metrc_left_out_of_the_sales_receipt_is_no_swap():
+    """All that the receipt names was rung up in that sale: our line is missing, and its change is sent again."""
+    other = line(9, AT, label=OTHER_LABEL, line_id="2")
+    diagnosis = judged(replace(moved(evidence=stocked(37)), pos_other_lines=(other,)))
+    assert (diagnosis.code, diagnosis.action.kind) == ("failed_post.quantity-differs", ActionKind.RESEND)
+    assert shares(diagnosis) == [("failed_post.quantity-differs", "-1", "metrc receipt 8809")]
+
+
+def test_a_sale_in_a_unit_that_cannot_be_compared_is_named_without_a_share():
+    """Liters of what METRC counts in pieces."""
+    evidence = moved(evidence=stocked(37))
+    lines = tuple(
+        replace(each, unit="Liters") if each.sale_id == "POS-9" else each for each in evidence.pos_sales.value
+    )
+    finding = check(case(replace(evidence, pos_sales=read(lines, "pos")))).findings[0]
+    assert (finding.code, finding.shares) == ("mapping.sale-on-other-label", ())
+
+
+def test_a_number_that_is_not_surely_this_sales_swaps_nothing():
+    """Sold hours away, at an unknown time, or on two receipts: the sale is simply not there."""
+    unsure = [
+        moved(evidence=stocked(37), sold_at=AT + minutes(61)),
+        moved(evidence=stocked(37), sold_at=None),
+        moved(evidence=stocked(37), external_number="POS-77"),
+    ]
+    twice = moved(evidence=stocked(37))
+    unsure.append(replace(twice, receipts_elsewhere=twice.receipts_elsewhere * 2))
+    assert [judged(each).code for each in unsure] == ["failed_post.never-posted"] * 4
+
+
+# --- labels lost in a spreadsheet -------------------------------------------------------------------------------------
+
+
+def spoilt(cell: str):
+    """The POS's file has a row whose label cannot be read, so that it may be this package's."""
+    row_ = RefusedRow("inventory.csv", 7, "the label cannot be read", cell)
+    return replace(unstocked(), pos_rows=failed(source="pos"), pos_refused=(row_,))
+
+
+@pytest.mark.parametrize("cell", ["1.A4FF01E+23", "1,A4FF0100000E+23", " 1.a4ff01e+23 "])
+def test_a_row_whose_label_a_spreadsheet_spoilt_may_be_this_package(cell):
+    """What is left of the cell begins like the label: nobody calls it absent, and the line is told."""
+    outcome = check(case(spoilt(cell)))
+    assert (outcome.result, codes(outcome)) == (Result.UNKNOWN, [])
+    assert "inventory.csv, line 7" in outcome.summary
+
+
+@pytest.mark.parametrize("cell", ["1.B4FF01E+23", "TOTAL", "1A4FF01", ""])
+def test_a_row_that_cannot_be_this_label_is_not_pointed_at(cell):
+    """Another beginning, or no number at all."""
+    outcome = check(case(spoilt(cell)))
+    assert (outcome.result, "inventory.csv" in outcome.summary) == (Result.UNKNOWN, False)
+
+
+def test_asking_for_what_a_spreadsheet_left_says_so():
+    """Nobody can tell which label it was, and it is told once."""
+    subject = replace(HEALTHY.subject, value="1.A4FF01E+23")
+    diagnosis = judged(replace(unstocked(), subject=subject, package=nothing(), near=read(()), elsewhere=read(())))
+    assert codes(diagnosis) == ["mapping.label-mistyped"]
+    assert diagnosis.headline == "1.A4FF01E+23 is what a spreadsheet leaves of a label."
+
+
+@pytest.mark.parametrize(
+    ("near", "said"),
+    [
+        ((LABEL,), f"Is it {LABEL}?"),
+        ((LABEL, f"{LABEL[:10]}7{LABEL[11:]}"), "Some labels are nearly the same."),
+        ((), "24."),
+    ],
+)
+def test_a_short_label_that_nobody_has_was_mistyped_in_the_question(near, said):
+    """One label that it may be is asked about; several are only listed; without any the length is told."""
+    subject = replace(HEALTHY.subject, value=LABEL[:10] + LABEL[11:])
+    sighted = tuple(Sighting(label, "METRC") for label in near)
+    evidence = replace(unstocked(), subject=subject, package=nothing(), near=read(sighted), elsewhere=read(()))
+    diagnosis = judged(evidence)
+    assert (diagnosis.code, diagnosis.related) == ("mapping.label-mistyped", near)
+    assert diagnosis.headline.endswith(said)
+
+
+# --- rows of nearly this label ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (row(label=OTHER_LABEL), "mapping.label-mistyped"),
+        (row(label=OTHER_LABEL, metrc_item=None), "mapping.label-mistyped"),
+        (row(label=OTHER_LABEL, metrc_item="Other", product_name="Plum Gummies 10pk"), "mapping.not-in-pos"),
+    ],
+)
+def test_a_row_that_metrc_does_not_know_is_this_package_when_its_product_is(typed, code):
+    """By its link or by its name; another product under a near label is another matter."""
+    diagnosis = judged(replace(unstocked(), pos_unheard=(typed,)))
+    assert diagnosis.code == code
+    assert diagnosis.related == ((OTHER_LABEL,) if code == "mapping.label-mistyped" else ())
+
+
+def test_an_item_that_metrc_leaves_nameless_fits_any_row():
+    """There is nothing to compare."""
+    nameless = with_package(unstocked(), item=replace(ITEM, name=None))
+    assert judged(replace(nameless, pos_unheard=(row(label=OTHER_LABEL),))).code == "mapping.label-mistyped"
+
+
+# --- the rest of the load ---------------------------------------------------------------------------------------------
+
+
+def test_one_package_of_an_imported_load_that_is_missing_was_never_built():
+    """Received six minutes ago; the others of the manifest are in the POS, so this one is not just late."""
+    fresh = with_package(unstocked(), received_at=NOW - minutes(6))
+    assert judged(fresh).code == "timing.import-on-its-way"
+    diagnosis = judged(replace(fresh, pos_siblings=(row(label=OTHER_LABEL),)))
+    assert diagnosis.code == "mapping.not-in-pos"
+    said = [quote.says for outcome in diagnosis.checks for quote in outcome.evidence]
+    assert f"of the same manifest the POS has {OTHER_LABEL}" in said
+
+
+def test_a_mistyped_label_stands_for_the_refused_sales_too():
+    """The POS holds 38 of 40 under the wrong label: METRC refused its two sales, and both parts are accounted for."""
+    evidence = add_sales(refused(9, "Package could not be found", 2), to=stocked(38, absent()))
+    typed = replace(evidence, near=read((Sighting(OTHER_LABEL, "METRC", Decimal(40), ITEM.name),)))
+    diagnosis = judged(typed)
+    assert diagnosis.code == "mapping.label-mistyped"
+    assert [quantity for _, quantity, _ in shares(diagnosis)] == ["-2", "40"]
+    assert diagnosis.gap.unexplained == 0

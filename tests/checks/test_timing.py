@@ -57,7 +57,7 @@ def test_every_sale_with_its_receipt_is_clear():
     """Two sales, two receipts."""
     outcome = check(case())
     assert outcome.result is Result.CLEAR
-    assert "2 sale(s) of this package" in [quote.says for quote in outcome.evidence]
+    assert "2 sales of this package" in [quote.says for quote in outcome.evidence]
 
 
 @pytest.mark.parametrize("side", ["receipts", "pos_sales", "package", "pos_rows"])
@@ -253,6 +253,16 @@ def test_sales_after_the_stock_list_are_not_in_it():
     assert check(case(evidence)).findings[0].shares == ()
 
 
+def test_a_backlog_that_was_flushed_is_one_remark():
+    """Five sales of an outage arrived within a minute, twenty hours late."""
+    times = [NOW - days(2) + minutes(10 * n) for n in range(5)]
+    sales = [line(20 + n, at) for n, at in enumerate(times)]
+    late = [receipt(20 + n, at, recorded_at=NOW - minutes(60 - n)) for n, at in enumerate(times)]
+    outcome = check(case(add_receipts(*late, to=add_sales(*sales))))
+    said = [quote.says for quote in outcome.evidence if "late" in quote.says]
+    assert said == ["5 receipts arrived late and are all there now, recorded between 19:30 and 19:34"]
+
+
 # --- will never arrive ------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +301,13 @@ def test_a_held_or_closed_package_takes_no_resend(change):
     """Whatever the text says."""
     finding = check(case(add_sales(refused(message="Odd"), to=with_package(stocked(37), **change)))).findings[0]
     assert finding.must_not == (Forbidden.RESEND,)
+
+
+def test_what_a_held_package_needs_first_is_said():
+    """The kind of action and its sentence agree."""
+    finding = check(case(add_sales(refused(message="Odd"), to=with_package(stocked(37), is_on_hold=True)))).findings[0]
+    assert finding.action.kind is ActionKind.CONTACT_COMPLIANCE
+    assert finding.action.text.startswith("Call compliance")
 
 
 def test_a_refused_sale_is_not_resent_while_metrcs_receipts_are_unread():
@@ -361,6 +378,16 @@ def test_a_sale_that_the_pos_calls_reported_is_unknown_when_the_counts_leave_no_
     outcome = check(case(reported_in_vain(HEALTHY)))
     assert outcome.result is Result.UNKNOWN
     assert "POS-9" in outcome.summary
+
+
+def test_of_two_reported_sales_the_one_that_fits_the_difference_is_lost():
+    """METRC is two higher: the sale of two is missing, the sale of one is mentioned and not accused."""
+    one = line(8, NOW - days(3), 1, receipt_id=None)
+    evidence = add_sales(one, unheard(9, 2, submission=Submission.REPORTED), to=stocked(36))
+    diagnosis = judged(evidence)
+    assert shares(diagnosis) == [("failed_post.never-posted", "-2", "pos sale POS-9")]
+    assert diagnosis.headline.startswith("METRC never took sale POS-9")
+    assert any("POS-8" in quote.says for quote in diagnosis.checks[2].evidence)
 
 
 def test_another_lost_sale_uses_the_room_first():

@@ -433,6 +433,28 @@ async def test_outage_has_its_face(desk, kind, status, media):
     assert (await desk.get("/packages/v2/active")).json()["Total"] == 2
 
 
+async def test_an_answer_may_be_lost_after_the_effect(desk):
+    """504, and the receipt is voided all the same; reads are not struck."""
+    sale = desk.world.sell(desk.world.labels()[0])
+    path = f"/sales/v2/receipts/{sale.receipts[0].id}"
+    desk.world.lose_answer("504_after")
+    assert (await desk.get(path)).status_code == 200
+    assert (await desk.client.delete(path, params={"licenseNumber": SHOP})).status_code == 504
+    assert sale.receipts[0].archived_on is not None
+
+
+async def test_an_effect_may_land_late(desk):
+    """504, and nothing yet; 45 seconds later it is done, and whoever reads then sees it."""
+    sale = desk.world.sell(desk.world.labels()[0])
+    path = f"/sales/v2/receipts/{sale.receipts[0].id}"
+    desk.world.lose_answer("late")
+    assert (await desk.client.delete(path, params={"licenseNumber": SHOP})).status_code == 504
+    desk.clock.at += timedelta(seconds=44)
+    assert (await desk.get(path)).json()["ArchivedDate"] is None
+    desk.clock.at += timedelta(seconds=1)
+    assert (await desk.get(path)).json()["ArchivedDate"] is not None
+
+
 async def test_torn_answer_is_no_json(desk):
     """A torn answer stops in the middle."""
     desk.world.outage("torn")

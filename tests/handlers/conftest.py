@@ -14,10 +14,11 @@ from slack_sdk.signature import SignatureVerifier
 
 from bot.model import Diagnosis, Question
 from bot.settings import Settings
+from bot.sweep_groups import Sweep
 from handlers import Services, Work, build_bolt, register
 from handlers.web import build_web
 from tests.handlers import fake_slack
-from tests.handlers.values import DOUBLE_RECEIPT, LABEL, NOW, SIGNING_SECRET, settings
+from tests.handlers.values import DOUBLE_RECEIPT, LABEL, NOW, SIGNING_SECRET, SWEEP, settings
 
 
 class FixedClock:
@@ -57,6 +58,19 @@ class FakeAnswer:
         if self.error is not None:
             raise self.error
         return self.diagnosis
+
+
+@dataclass
+class FakeSweep:
+    """Answers a sweep with ``result`` after telling a stage of its progress."""
+
+    result: Sweep = SWEEP
+    asked: list[str] = field(default_factory=list)
+
+    async def __call__(self, license_number, progress):
+        self.asked.append(license_number)
+        await progress("Comparing both sides", 250, 1000)
+        return self.result
 
 
 @dataclass
@@ -145,10 +159,12 @@ async def start(slack):
     """Makes bots, for the facilities and with the answer that are given; they are drained at the end."""
     started: list[Bot] = []
 
-    async def _start(*facilities, answer: FakeAnswer | None = None, ledger=None, limit: int = 50, **changes) -> Bot:
+    async def _start(
+        *facilities, answer: FakeAnswer | None = None, ledger=None, sweep=None, limit: int = 50, **changes
+    ) -> Bot:
         chosen = settings(*facilities, api_url=slack.api, **changes)
         answer = answer or FakeAnswer()
-        services = Services(chosen, answer, ledger or MemoryLedger(), FixedClock())
+        services = Services(chosen, answer, ledger or MemoryLedger(), FixedClock(), sweep or FakeSweep())
         app, work, problems = build_bolt(chosen), Work(limit), []
         register(app, services, work)
 

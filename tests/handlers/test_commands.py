@@ -41,6 +41,22 @@ async def test_the_question_names_facility_label_and_asker(bot):
     assert (question.facility, question.subject.value, question.asked_by) == ("402R-X0042", LABEL, "U0DANA")
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "value", "shown"),
+    [
+        ("receipt 880102", "receipt", "880102", "*Receipt 880102* at Harbor Street"),
+        ("manifest 0000418902", "manifest", "0000418902", "*Manifest 0000418902* at Harbor Street"),
+        ("product Night at Sea", "product", "Night at Sea", "*Product Night at Sea* at Harbor Street"),
+    ],
+)
+async def test_receipts_manifests_and_products_are_asked_by_their_own_word(bot, text, kind, value, shown):
+    """The parent says what was read out of the text, in full."""
+    await bot.command(text)
+    (question,) = bot.answer.questions
+    assert (question.subject.kind.value, question.subject.value) == (kind, value)
+    assert shown in texts(bot.slack.posts()[0])
+
+
 async def test_slack_is_acknowledged_while_the_answer_still_blocks(start):
     """The acknowledgement waits for nothing that is looked up."""
     gate = asyncio.Event()

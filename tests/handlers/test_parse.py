@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.model import SubjectKind
 from handlers.parse import TEXT_LIMIT, Ask, Help, Unclear, parse
 from tests.handlers import blockkit
 
@@ -95,7 +96,12 @@ def test_nothing_and_help_are_answered_with_help(text):
         "please look up my packages",
         "please fix the big missing x",  # 23 letters, no digit
         "'; DROP TABLE packages;--",
-        "receipt 880102",
+        "receipt",
+        "receipt of yesterday",
+        "manifest ???",
+        "product",
+        "product 🙂",
+        "manifest 0000418902 at",
         "status",
         "pending",
         f"package {LABEL} 1A4FF0100000022000001003",
@@ -110,8 +116,22 @@ def test_what_cannot_hold_a_tag_comes_back_with_an_example(text):
     unclear = parse(text, "/diagnose")
     assert isinstance(unclear, Unclear)
     example = unclear.sentence.split("`")[-2]
-    assert example.startswith("/diagnose package ")
+    assert example.split()[:2] in [["/diagnose", verb] for verb in ("package", "receipt", "manifest", "product")]
     assert isinstance(parse(example, "/diagnose"), Ask)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value", "place"),
+    [
+        ("receipt 880102", SubjectKind.RECEIPT, "880102", None),
+        ("Receipt #POS–20260302–00417 at Harbor Street", SubjectKind.RECEIPT, "POS-20260302-00417", "Harbor Street"),
+        ("manifest “0000418902”", SubjectKind.MANIFEST, "0000418902", None),
+        ("product Night  Lantern 3.5g at 402R-X0042", SubjectKind.PRODUCT, "Night Lantern 3.5g", "402R-X0042"),
+    ],
+)
+def test_receipts_manifests_and_products_are_asked_by_their_word(text, kind, value, place):
+    """The number or name is kept as it was typed, without what a phone put around it."""
+    assert parse(text, "/reconcile") == Ask(value, place, kind)
 
 
 def test_ten_thousand_random_texts_never_raise_and_every_sentence_can_be_sent():

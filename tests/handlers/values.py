@@ -28,6 +28,7 @@ from bot.model import (
     SubjectKind,
 )
 from bot.settings import FacilitySettings, MetrcSettings, PosSettings, Secret, Settings, SlackSettings
+from bot.sweep_groups import Group, Sweep
 
 LABEL = "1A4FF0100000022000001002"
 NOW = datetime(2026, 3, 3, 1, 10, tzinfo=UTC)
@@ -99,4 +100,23 @@ DOUBLE_RECEIPT = Diagnosis(
         for name in CheckName
     ),
     duplicates=(TWIN,),
+)
+
+SWEEP = Sweep(
+    facility=HARBOR.license,
+    packages=1000,
+    agree=953,
+    groups=(
+        Group(
+            Cause.MAPPING,
+            "mapping.category",
+            "47 packages: the POS files them under another category than METRC.",
+            "The POS files all of them under “Edible” where METRC has “Infused Edible”.",
+            tuple(f"1A4FF010000002200000{number:04d}" for number in range(2001, 2048)),
+            Action(ActionKind.FIX_MAPPING, "Correct the POS product once; the counts stay."),
+            (("Each", Decimal(5)), ("Grams", Decimal(0))),
+        ),
+    ),
+    requests=52,
+    seconds=12.4,
 )

@@ -291,6 +291,53 @@ async def test_the_other_pages_are_read_side_by_side():
     assert most == 2
 
 
+async def test_the_next_page_is_asked_for_as_soon_as_one_comes():
+    """One slow page holds up none of those behind it."""
+    answer = paged([receipt_row(number) for number in range(1, 201)])
+    slow, order = asyncio.Event(), []
+
+    async def metrc(request):
+        number = int(request.url.params["pageNumber"])
+        if number == 2:
+            await slow.wait()
+        order.append(number)
+        if number == 10:
+            slow.set()
+        return httpx.Response(200, json=answer(dict(request.url.params)))
+
+    got = await client_of(metrc, limiter=Limiter(rate=1e9, concurrency=2)).receipts(active=True, window=window(1))
+    assert [row.id for row in got] == list(range(1, 201))
+    assert order == [1, 3, 4, 5, 6, 7, 8, 9, 10, 2]
+
+
+async def test_a_whole_shop_comes_page_by_page():
+    """Each page is handed over as it comes, with the list it came from; slices share the rows on their bound."""
+    rows = json.loads(samples.body("packages-active"))["Data"]
+    metrc = Metrc().on("/packages/v2/active", paged(rows, size=2))
+    pages = []
+
+    async def take(packages):
+        pages.append(packages)
+
+    await client_of(metrc).each_package(PackageList.ACTIVE, window(1), take)
+    assert [len(page) for page in pages] == [2, 2]
+    assert {package.listing for page in pages for package in page} == {PackageList.ACTIVE}
+    pages.clear()
+    await client_of(metrc).each_package(PackageList.ACTIVE, window(48), take)
+    assert sum(len(page) for page in pages) == 8
+
+
+async def test_a_torn_list_is_told_after_its_pages():
+    """Who takes page by page learns as well that the list was not whole."""
+    metrc = Metrc().on("/packages/v2/active", samples.body("packages-active-page-1-of-2"))
+
+    async def take(_packages):
+        pass
+
+    with pytest.raises(errors.MetrcNotJson, match="has 4 rows, but gave 2"):
+        await client_of(metrc).each_package(PackageList.ACTIVE, window(1), take)
+
+
 async def test_a_bare_array_ends_the_paging():
     """A list without an envelope is whole."""
     metrc = Metrc().on("/packages/v2/active", samples.body("packages-active-bare-array"))
@@ -566,6 +613,7 @@ async def test_nothing_here_can_change_anything():
         "adjustments",
         "deliveries",
         "delivery",
+        "each_package",
         "facilities",
         "items",
         "package",
@@ -578,10 +626,12 @@ async def test_nothing_here_can_change_anything():
         "transferred",
         "transfers",
     }
-    assert {name for name in vars(Transport) if not name.startswith("_")} == {"close", "get"}
+    assert {name for name in vars(Transport) if not name.startswith("_")} == {"close", "get", "undo"}
     for module in (client_module, wire):
         source = open(module.__file__, encoding="utf-8").read()  # noqa: ASYNC230, PTH123, SIM115
-        assert not any(word in source for word in ('"POST"', '"PUT"', '"DELETE"', ".post(", ".put(", ".delete("))
+        assert not any(
+            word in source for word in ('"POST"', '"PUT"', '"DELETE"', ".post(", ".put(", ".delete(", ".undo(")
+        )
         assert source.count("/adjust") == source.count("/adjustments")
 
 

@@ -1,0 +1,255 @@
+"""Many presses on few removals from two processes, beside a handler that reads, deletes and marks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import text
+
+from benchmarks.table import Row, Scale
+from bot.approve import act, decide, take
+from bot.audit import verify
+from bot.removals import Policy, Press, State, Verb
+from storage.books import SqlBooks, open_books
+from tests.databases import server_uri
+from tests.dying import POINTS
+from tests.killing import killed_at, must_be_right
+from tests.removal_machine import run
+from tests.removing import HOME, NOW, Bench, Clock, FileJournal, Receipts, an_intent
+
+PEOPLE = tuple(f"U0P{number}" for number in range(10))
+HANDS = 16  # presses under way at once, a process
+PRESSES_EACH = 50
+REQUEST = 0.02  # seconds that METRC takes for a DELETE
+
+
+async def removals(scale: Scale) -> list[Row]:
+    """On both databases; then the storm and the kills."""
+    rows = []
+    for kind in ("SQLite", "PostgreSQL"):
+        async with _database(kind) as (url, folder):
+            rows += await _rush(kind, url, folder, scale.intents)
+    return [*rows, *await asyncio.to_thread(_storm, scale), *await _kills(scale)]
+
+
+async def _rush(kind: str, url: str, folder: Path, count: int) -> list[Row]:
+    records = tuple(f"{number + 1000}2" for number in range(count))
+    books = await open_books(url)
+    await _lay_out(books, records)
+    ours, naive = folder / "ours", folder / "naive"
+    told = await _two_processes("ours", url, ours, count)
+    naively = await _two_processes("naive", url, naive, count)
+    await _must_be_right(books, records, ours, told)
+    await books.close()
+    presses = count * PRESSES_EACH
+    deletes = len(_deletes(naive))
+    load = f"{count} removals, {presses:,} presses, 10 people, 2 processes"
+    return [
+        Row(f"DELETEs, {load}, {kind}", len(_deletes(ours)), "", deletes, "a naive handler"),
+        Row(
+            f"presses a second, {kind}",
+            presses / told["seconds"],
+            "/s",
+            presses / naively["seconds"],
+            "a naive handler",
+        ),
+    ]
+
+
+async def _lay_out(books: SqlBooks, records: Sequence[str]) -> None:
+    for record in records:
+        alone = Receipts(Clock(), records=(record,))
+        await books.intents.add(an_intent(alone, (record,), record), lambda _kept: ())
+    async with books.database.writing() as connection:
+        await connection.execute(text("CREATE TABLE naive (id TEXT PRIMARY KEY, state TEXT)"))
+        for record in records:
+            await connection.execute(text("INSERT INTO naive VALUES (:id, 'pending')"), {"id": record})
+
+
+async def _two_processes(way: str, url: str, journal: Path, count: int) -> dict[str, float]:
+    FileJournal(journal)
+    arguments = [sys.executable, "-m", "benchmarks.removals", way, url, str(journal), str(count)]
+    running = [
+        await asyncio.create_subprocess_exec(*arguments, str(part), stdout=asyncio.subprocess.PIPE) for part in range(2)
+    ]
+    outs = [(await process.communicate())[0] for process in running]
+    if any(process.returncode for process in running):
+        raise AssertionError(f"a process of the {way} handler failed")
+    parts = [json.loads(out) for out in outs]
+    counts = {key: sum(part[key] for part in parts) for key in ("taken", "told")}
+    return counts | {"seconds": max(part["seconds"] for part in parts)}
+
+
+def _deletes(journal: Path) -> list[str]:
+    return [line for line in FileJournal(journal).lines() if line.startswith("DELETE ")]
+
+
+async def _must_be_right(books: SqlBooks, records: Sequence[str], journal: Path, told: dict[str, float]) -> None:
+    rows = [row async for row in books.audit.rows()]
+    if sorted(_deletes(journal)) != sorted(f"DELETE {record}" for record in records):
+        raise AssertionError("not exactly one DELETE each")
+    for event in ("approved", "sent", "done"):
+        if sorted(row.intent for row in rows if row.event == event) != sorted(records):
+            raise AssertionError(f"not exactly one {event} each in the log")
+    if (told["taken"], told["told"]) != (len(records), len(records) * (PRESSES_EACH - 1)):
+        raise AssertionError(f"some presser was not told who decided: {told}")
+    if not verify(rows, head=await books.audit.head()).holds:
+        raise AssertionError("the log is broken")
+
+
+# --- one process ------------------------------------------------------------------------------------------------------
+
+
+async def _worker(way: str, url: str, journal: Path, count: int, part: int) -> dict[str, float]:
+    chance = random.Random(part)  # noqa: S311 - a load, not a secret
+    records = [f"{number + 1000}2" for number in range(count)]
+    # everybody presses the same card at the same time, as people do when it appears
+    queue = [record for record in records for _ in range(PRESSES_EACH // 2)]
+    books = await open_books(url)
+    handler = _Ours(books, journal, tuple(records), part) if way == "ours" else _Naive(books, journal)
+
+    async def hand() -> None:
+        while queue:
+            await handler.press(queue.pop(), chance.choice(PEOPLE), len(queue))
+
+    await _both_are_here(journal, part)
+    began = time.perf_counter()
+    await asyncio.gather(*(hand() for _ in range(HANDS)))
+    took = time.perf_counter() - began
+    await books.close()
+    return {"taken": handler.taken, "told": handler.told, "seconds": took}
+
+
+async def _both_are_here(journal: Path, part: int) -> None:
+    """Starting takes longer than pressing, and one process alone would be no race."""
+    places = [journal.with_suffix(f".{number}") for number in range(2)]
+    places[part].touch()
+    while not all(place.exists() for place in places):  # noqa: ASYNC110 - an event does not reach the other process
+        await asyncio.sleep(0.001)
+
+
+class _Ours:
+    def __init__(self, books: SqlBooks, journal: Path, records: tuple[str, ...], part: int) -> None:
+        receipts = _OneAtATime(Clock(), FileJournal(journal), records)
+        bench = Bench(books, receipts, Policy(approvers=PEOPLE, act=True))
+        self.office = bench.process(f"p{part}")
+        self.part, self.taken, self.told = part, 0, 0
+
+    async def press(self, record: str, person: str, number: int) -> None:
+        press = Press(f"{self.part}:{number}", record, Verb.APPROVE, person, HOME, NOW)
+        await take(self.office, press)
+        answer = await decide(self.office, press)
+        if answer.taken:
+            self.taken += 1
+            intent = await act(self.office, record)
+            if intent is None or intent.state is not State.DONE:
+                raise AssertionError(f"{record} is not done")
+        self.told += answer.says.startswith("Already decided by <@U0P")
+
+
+class _OneAtATime(Receipts):
+    """Each card speaks of one record only, whatever else is removed meanwhile; a request takes its time."""
+
+    def sight(self, targets):
+        alone = Receipts(self.clock, self.journal, tuple(target.record_id for target in targets))
+        return alone.sight(targets)
+
+    async def void_receipt(self, receipt_id: int, deadline: float) -> None:
+        await asyncio.sleep(REQUEST)
+        await super().void_receipt(receipt_id, deadline)
+
+
+class _Naive:
+    """Reads the state; pending: deletes, then marks. As it is written when nobody thinks of a second press."""
+
+    def __init__(self, books: SqlBooks, journal: Path) -> None:
+        self.books, self.journal = books, FileJournal(journal)
+        self.taken = self.told = 0
+
+    async def press(self, record: str, _person: str, _number: int) -> None:
+        async with self.books.database.reading() as connection:
+            state = await connection.scalar(text("SELECT state FROM naive WHERE id = :id"), {"id": record})
+        if state != "pending":
+            self.told += 1
+            return
+        self.taken += 1
+        await asyncio.sleep(REQUEST)
+        self.journal.add(f"DELETE {record}")
+        async with self.books.database.writing() as connection:
+            await connection.execute(text("UPDATE naive SET state = 'done' WHERE id = :id"), {"id": record})
+
+
+# --- storms and kills -------------------------------------------------------------------------------------------------
+
+
+def _storm(scale: Scale) -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{folder}/storm.db"
+        began = time.perf_counter()
+        world = run(url, scale.storms, seed_free=True)
+        took = time.perf_counter() - began
+    what = f"storms played, {world.deletes} DELETEs in them, no fault"
+    return [Row(what, world.runs, "", scale.storms, f"asked for; took {took:.0f} s")]
+
+
+async def _kills(scale: Scale) -> list[Row]:
+    """In a process of its own: only one without threads may be forked."""
+    program = [sys.executable, "-m", "benchmarks.removals", "kills", str(scale.kills)]
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise AssertionError("a kill was not recovered from")
+    what = f"kills at {len(POINTS)} points, one effect each, none lost"
+    return [Row(what, int(out), "", len(POINTS) * scale.kills, "asked for")]
+
+
+def _killed(times: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{folder}/kills.db"
+        asyncio.run(_made(url))
+        number = 0
+        for point in POINTS:
+            for _ in range(times):
+                number += 1
+                intent, receipts, _ = killed_at(url, Path(folder), point, number)
+                must_be_right(intent, receipts)
+    return number
+
+
+async def _made(url: str) -> None:
+    await (await open_books(url)).close()
+
+
+@asynccontextmanager
+async def _database(kind: str) -> AsyncIterator[tuple[str, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "SQLite":
+            yield f"sqlite+aiosqlite:///{folder}/rush.db", Path(folder)
+            return
+        name = f"bench_{uuid.uuid4().hex}"
+        with closing(psycopg.connect(server_uri(), autocommit=True)) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+            url = server_uri().replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
+            yield url, Path(folder)
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _as_a_process(arguments: Sequence[str]) -> object:
+    if arguments[0] == "kills":
+        return _killed(int(arguments[1]))
+    way, url, journal, count, part = arguments
+    return asyncio.run(_worker(way, url, Path(journal), int(count), int(part)))
+
+
+if __name__ == "__main__":
+    print(json.dumps(_as_a_process(sys.argv[1:])))

@@ -1,0 +1,99 @@
+"""The silence detectors over simulated shop-years, beside an oracle that knows the true rates and the usual rivals.
+
+Every detector is shown the same sales and the same deaths of the feed. Days that a shop stays closed without declaring
+it are counted apart, for no detector can tell them from a dead feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from itertools import repeat
+
+from benchmarks.table import Row, Scale
+from tests.simulation import (
+    BATCHED,
+    REALTIME,
+    REGIMES,
+    Regime,
+    Score,
+    ShopYears,
+    by_backlog,
+    by_cadence,
+    by_clock,
+    by_longest_gaps,
+    by_oracle,
+)
+
+STATED = 1.0
+BACKLOG_HOURS = 0.35
+SECRET_DAYS = 6
+OURS, ORACLE = "cadence", "oracle"
+RIVALS = ("1 h on the clock", "24 h on the clock", "p99.9 of past gaps")
+PROCESSES = 2
+
+
+async def silence(scale: Scale) -> list[Row]:
+    """Median delay and false alarms a shop-year, for steady, bursty and heavy-tailed sales."""
+    rows = []
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        for regime in REGIMES:
+            every = await asyncio.to_thread(_all_scores, pool, regime, scale)
+            rows += _rows(regime, every)
+    return rows
+
+
+def _all_scores(pool: ProcessPoolExecutor, regime: Regime, scale: Scale) -> dict[str, list[Score]]:
+    seeds = range(scale.shop_years)
+    one_by_one = list(pool.map(_scores, repeat(regime), seeds, repeat(scale.shop_weeks)))
+    return {name: [scores[name] for scores in one_by_one] for name in one_by_one[0]}
+
+
+def _scores(regime: Regime, seed: int, weeks: int) -> dict[str, Score]:
+    shop = ShopYears(seed, regime, weeks, false_alarms=STATED)
+    deaths = shop.deaths(40)
+    secretive = ShopYears(seed, regime, weeks, secret=SECRET_DAYS, false_alarms=STATED)
+    return {
+        OURS: by_cadence(shop, deaths),
+        ORACLE: by_oracle(shop, deaths),
+        RIVALS[0]: by_clock(shop, timedelta(hours=1), deaths),
+        RIVALS[1]: by_clock(shop, timedelta(hours=24), deaths),
+        RIVALS[2]: by_longest_gaps(shop, deaths),
+        "undeclared": by_cadence(secretive, ()),
+        REALTIME.name: by_backlog(shop, REALTIME, deaths)[0],
+        BATCHED.name: by_backlog(shop, BATCHED, deaths)[0],
+    }
+
+
+def _rows(regime: Regime, every: dict[str, list[Score]]) -> list[Row]:
+    best = _median(every[ORACLE])
+    told, asked = _told(every)
+    rows = [Row(f"{regime.name}: failures told, of {asked}", told, "", asked, "injected")]
+    for name in (OURS, *RIVALS):
+        rows.append(Row(f"{regime.name}: {name}, median delay", _median(every[name]), "h", best, "oracle"))
+        rows.append(_alarms(f"{regime.name}: {name}, false alarms", every[name], "stated"))
+    rows.append(_alarms(f"{regime.name}: oracle, false alarms", every[ORACLE], "stated"))
+    rows.append(_alarms(f"{regime.name}: {OURS}, {SECRET_DAYS} undeclared closed days", every["undeclared"], "stated"))
+    for name in (REALTIME.name, BATCHED.name):
+        what = f"{regime.name}: backlog, {name} posting"
+        rows.append(Row(f"{what}, median delay", _median(every[name]), "h", BACKLOG_HOURS, "target"))
+        rows.append(_alarms(f"{what}, false alarms", every[name], "stated"))
+    return rows
+
+
+def _told(every: dict[str, list[Score]]) -> tuple[int, int]:
+    """By ours, all three of them."""
+    delays = [delay for name in (OURS, REALTIME.name, BATCHED.name) for score in every[name] for delay in score.delays]
+    return sum(delay is not None for delay in delays), len(delays)
+
+
+def _alarms(what: str, scores: Sequence[Score], against: str) -> Row:
+    rate = sum(score.false_alarms for score in scores) / sum(score.years for score in scores)
+    return Row(what, rate, "/y", STATED, against)
+
+
+def _median(scores: Iterable[Score]) -> float:
+    return statistics.median(delay for score in scores for delay in score.delays if delay is not None)

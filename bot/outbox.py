@@ -1,0 +1,80 @@
+"""Carry letters to Slack: claim, look, post, mark. Whatever dies in between, none is lost and none goes out twice.
+
+A letter that somebody tried before may be out already, so it is looked for first; only then is it posted. Slack's limits
+and outages put a letter off, nothing drops it. Only a process that sleeps through its whole lease between the claim and
+the post, and then goes on, could post twice; so a try must end well within the lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from bot.alerts import Claim, What
+from bot.errors import ChatError
+from bot.ports import Clock, Outbox, Post
+
+TRY_SECONDS: Final = 10.0
+FIRST_PAUSE: Final = timedelta(seconds=5)
+LONGEST_PAUSE: Final = timedelta(minutes=10)
+# Clocks differ, and Slack stamps a message itself.
+LOOK_BACK: Final = timedelta(minutes=2)
+
+BUSY: Final = frozenset({"ratelimited", "rate_limited", "timeout"})
+# There is nothing left to rewrite: a person has deleted the message, or it is too old.
+GONE: Final = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
+NOT_THREADED: Final = frozenset({What.FIRE, What.ESCALATE})
+
+
+async def send_letters(outbox: Outbox, post: Post, owner: str, clock: Clock, lease: timedelta) -> int:
+    """Send what is due; how many went out. Stops for now when Slack is too busy to take more.
+
+    A clock and not a time, for a lease counts from the claim, and a hundred letters take minutes.
+    """
+    sent = 0
+    while (claim := await outbox.claim(owner, clock.now(), lease)) is not None:
+        try:
+            async with asyncio.timeout(min(TRY_SECONDS, lease.total_seconds() / 2)):
+                ref = await _deliver(post, claim)
+        except (ChatError, TimeoutError) as error:
+            until = clock.now() + _pause(claim, error)
+            await outbox.postpone(claim, until, str(error) or "Slack did not answer in time.")
+            if _is_busy(error):
+                break
+        else:
+            sent += await outbox.mark(claim, ref, clock.now())
+    return sent
+
+
+async def _deliver(post: Post, claim: Claim) -> str:
+    """The id of the message that now says it."""
+    letter, thread = claim.letter, None if claim.letter.what in NOT_THREADED else claim.thread
+    if letter.what is What.REWRITE:
+        return await _rewrite(post, claim)
+    if claim.tried_since is not None:
+        found = await post.find(letter, thread, claim.tried_since - LOOK_BACK)
+        if found is not None:
+            return found
+    return await post.send(letter, thread)
+
+
+async def _rewrite(post: Post, claim: Claim) -> str:
+    message = claim.thread or ""
+    try:
+        await post.rewrite(claim.letter, message)
+    except ChatError as error:
+        if error.code not in GONE:
+            raise
+    return message
+
+
+def _pause(claim: Claim, error: ChatError | TimeoutError) -> timedelta:
+    asked = error.retry_after if isinstance(error, ChatError) else None
+    if asked is not None:
+        return timedelta(seconds=asked)
+    return min(FIRST_PAUSE * (1 << min(claim.fence - 1, 10)), LONGEST_PAUSE)
+
+
+def _is_busy(error: ChatError | TimeoutError) -> bool:
+    return isinstance(error, TimeoutError) or error.code in BUSY

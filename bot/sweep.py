@@ -1,0 +1,254 @@
+"""The whole shop: read the lists of both sides, judge every label, and group what is wrong by its common cause.
+
+Every label gets the full diagnosis. It is first judged by what the stock lists and the POS's books say; where anything is
+found or left open, a closer look reads what may explain it, and the label is judged anew. Labels pass through a few
+hundred at a time and in a thread, so that a large shop takes no more room than a small one and nobody waits behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from bot.diagnose import diagnose
+from bot.errors import Problem, ProblemKind
+from bot.gather import MARGIN, UNKNOWN_AGE, access_is_open
+from bot.model import Access, Cause, Diagnosis, Evidence, MetrcPackage, MetrcReceipt, PosBooks, Sighting
+from bot.sweep_books import ShopBooks
+from bot.sweep_evidence import Closer, Ground, full_evidence, known, plain_evidence
+from bot.sweep_groups import Sweep, Tally
+from bot.sweep_reading import Look, Wants, Yard, climb, look_closer, near_labels, read_lists
+
+__all__ = ["SweepProgress", "Yard", "sweep"]
+
+AT_ONCE: Final = 250
+"""Labels that are judged in one go: a second's work at most."""
+
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+SweepProgress = Callable[[str, int, int], Awaitable[None]]
+"""Told what is done now, how much of it is done and how much there is; 0 as long as that is not known."""
+
+Judged = tuple[Evidence, Diagnosis]
+Packages = dict[str, MetrcPackage]
+
+
+async def sweep(yard: Yard, progress: SweepProgress, *, timer: Callable[[], float] = time.monotonic) -> Sweep:
+    """Judge every label that either side knows. Raises ``StorageError``; all that METRC refuses is in the answer."""
+    began, before = timer(), yard.desk.metrc.requests
+    with _first_error():
+        tally = await _Sweeping(yard, progress).run()
+    requests, seconds = yard.desk.metrc.requests - before, timer() - began
+    return Sweep(yard.desk.shop.license, tally.packages, tally.agree, tally.groups(), requests, seconds)
+
+
+@dataclass
+class _Sweeping:
+    yard: Yard
+    progress: SweepProgress
+    now: datetime = field(init=False)
+    tally: Tally = field(default_factory=Tally)
+    suspects: list[str] = field(default_factory=list)
+    pos_alone: list[str] = field(default_factory=list)
+    metrc_alone: list[str] = field(default_factory=list)
+    counted: int = 0
+    # active packages that were not read since then have left the list
+    active_since: datetime = LONG_AGO
+
+    def __post_init__(self) -> None:
+        self.now = self.yard.desk.clock.now()
+
+    async def run(self) -> Tally:
+        await self.progress("Reading the POS and METRC", 0, 0)
+        books, access = await self._open()
+        ground = Ground(self.yard.desk.shop, self.now, access, ShopBooks(books))
+        if not access_is_open(access):
+            await self._closed(ground)
+            return self.tally
+        listed = await read_lists(self.yard, ground.books, self.now, self._count_packages)
+        self.active_since = self.now if listed.is_whole else LONG_AGO
+        self.counted = 0
+        delays = await self.yard.desk.mirror.delays(self.now - UNKNOWN_AGE)
+        ground = replace(ground, package_problem=listed.problem, delays=delays)
+        await self._judge_all(ground)
+        await self._look_closer(ground)
+        return self.tally
+
+    async def _open(self) -> tuple[PosBooks, Access]:
+        async with asyncio.TaskGroup() as group:
+            books = group.create_task(self.yard.desk.pos.read(self.now))
+            access = group.create_task(climb(self.yard.desk))
+        return books.result(), access.result()
+
+    async def _closed(self, ground: Ground) -> None:
+        """Behind a closed gate one answer holds for every label, and nothing more is read."""
+        labels = [label async for chunk, _ in self._chunks(ground) for label in chunk]
+        evidence = plain_evidence(labels[0] if labels else "", None, ground)
+        self.tally.add_all(labels, evidence, diagnose(evidence, ""))
+
+    # --- every label --------------------------------------------------------------------------------------------------
+
+    async def _judge_all(self, ground: Ground) -> None:
+        """The first pass: what agrees is counted, the rest is remembered by its label."""
+        total = len(ground.books.labels)
+        async for labels, packages in self._chunks(ground):
+            judged = await asyncio.to_thread(_judged_plainly, labels, packages, ground)
+            self._sort(judged, ground)
+            self.counted += len(labels)
+            await self.progress("Comparing both sides", self.counted, max(total, self.counted))
+
+    def _sort(self, judged: Sequence[Judged], ground: Ground) -> None:
+        for evidence, diagnosis in judged:
+            label, package = diagnosis.subject.value, evidence.package.value
+            if package is None and evidence.pos_rows.value:
+                self.pos_alone.append(label)
+            elif package is not None and not package.is_closed and not ground.books.rows(label):
+                self.metrc_alone.append(label)
+            if diagnosis.cause is Cause.NONE:
+                self.tally.agreed(1)
+            elif not ground.books.books.inventory.was_read:
+                # without the POS's stock nothing can differ, so there is nothing to look at more closely
+                self.tally.add(evidence, diagnosis)
+            else:
+                self.suspects.append(label)
+
+    async def _chunks(self, ground: Ground) -> AsyncIterator[tuple[list[str], Packages]]:
+        """Labels known to either side, in order and in pieces, with METRC's packages of them."""
+        expected = sorted({*ground.books.labels, *await self._expected()})
+        after, more = "", True
+        while more:
+            found = await self.yard.stock.packages_after(
+                after, AT_ONCE, active_since=self.active_since, closed_since=self.now - UNKNOWN_AGE
+            )
+            packages = {package.label: package for package in found}
+            more = bool(found)
+            last = found[-1].label if more else None
+            until = bisect_right(expected, last) if last is not None else len(expected)
+            labels = sorted({*expected[bisect_right(expected, after) : until], *packages})
+            for start in range(0, len(labels), AT_ONCE):
+                yield labels[start : start + AT_ONCE], packages
+            after = last or after
+
+    async def _expected(self) -> set[str]:
+        """Labels on loads that are on their way here."""
+        loads = await self.yard.stock.open_loads(self.now - UNKNOWN_AGE)
+        return {package.label for load in loads for package in load.packages or ()}
+
+    # --- those that differ --------------------------------------------------------------------------------------------
+
+    async def _look_closer(self, ground: Ground) -> None:
+        if not self.suspects:
+            return
+        await self.progress("Looking closer at what differs", 0, len(self.suspects))
+        wants = Wants(self.now - MARGIN)
+        async for labels, packages in self._suspected():
+            await asyncio.to_thread(_add_wants, wants, labels, packages, ground)
+        look = await look_closer(self.yard, ground.books, wants, self.now, self._count_receipts)
+        near, near_pos = await asyncio.to_thread(self._near)
+        self.counted = 0
+        async for labels, packages in self._suspected():
+            closer = await self._closer(labels, look, near, near_pos, ground)
+            for evidence, diagnosis in await asyncio.to_thread(_judged_fully, labels, packages, ground, closer):
+                self.tally.add(evidence, diagnosis)
+            self.counted += len(labels)
+            await self.progress("Explaining the differences", self.counted, len(self.suspects))
+
+    async def _suspected(self) -> AsyncIterator[tuple[list[str], Packages]]:
+        for start in range(0, len(self.suspects), AT_ONCE):
+            labels = self.suspects[start : start + AT_ONCE]
+            yield labels, await self.yard.stock.packages_of(labels, active_since=self.active_since)
+
+    def _near(self) -> tuple[dict[str, tuple[str, ...]] | None, dict[str, tuple[str, ...]]]:
+        """Near labels among those that one side alone has: METRC's for the POS's, and the other way round."""
+        near = near_labels(self.pos_alone, self.metrc_alone)
+        back: dict[str, list[str]] = {}
+        for label, others in (near or {}).items():
+            for other in others:
+                back.setdefault(other, []).append(label)
+        return near, {label: tuple(others[:5]) for label, others in back.items()}
+
+    async def _closer(
+        self,
+        labels: Collection[str],
+        look: Look,
+        near: dict[str, tuple[str, ...]] | None,
+        near_pos: dict[str, tuple[str, ...]],
+        ground: Ground,
+    ) -> Closer:
+        stock = self.yard.stock
+        numbers = {line.sale_id for label in labels for line in ground.books.sales(label)}
+        by_number: dict[str, list[MetrcReceipt]] = defaultdict(list)
+        for receipt in await self.yard.desk.mirror.receipts_like(numbers, ()):
+            by_number[receipt.external_number or ""].append(receipt)
+        sightings, problems = await self._sightings(labels, near), dict(look.problems)
+        if near is None:
+            problems["near"] = Problem(ProblemKind.DEADLINE, "Too many labels differ to compare them letter by letter.")
+        return Closer(
+            receipts=await stock.receipts_on(labels),
+            unread=look.unread,
+            by_number={number: tuple(own) for number, own in by_number.items()},
+            deliveries=look.deliveries,
+            transfers=await stock.transfers_on(labels),
+            transferred=await stock.transferred_on(labels),
+            adjustments=await stock.adjustments_on(labels),
+            children=await stock.children_of(labels),
+            near=sightings,
+            near_pos=near_pos,
+            problems=problems,
+        )
+
+    async def _sightings(
+        self, labels: Collection[str], near: dict[str, tuple[str, ...]] | None
+    ) -> dict[str, tuple[Sighting, ...]]:
+        mine = {label: others for label, others in (near or {}).items() if label in frozenset(labels)}
+        wanted = {other for others in mine.values() for other in others}
+        seen = await self.yard.stock.packages_of(wanted, active_since=LONG_AGO)
+        return {
+            label: tuple(Sighting(o, "METRC", seen[o].quantity, seen[o].item.name) for o in others if o in seen)
+            for label, others in mine.items()
+        }
+
+    async def _count_packages(self, count: int) -> None:
+        self.counted += count
+        await self.progress("Reading METRC's packages", self.counted, 0)
+
+    async def _count_receipts(self, count: int) -> None:
+        self.counted += count
+        await self.progress("Opening receipts that may explain a difference", self.counted, 0)
+
+
+# --- thinking, away from the event loop -------------------------------------------------------------------------------
+
+
+def _judged_plainly(labels: Sequence[str], packages: Packages, ground: Ground) -> list[Judged]:
+    found = (plain_evidence(label, packages.get(label), ground) for label in labels)
+    return [(evidence, diagnose(evidence, "")) for evidence in found]
+
+
+def _judged_fully(labels: Sequence[str], packages: Packages, ground: Ground, closer: Closer) -> list[Judged]:
+    found = (full_evidence(label, packages.get(label), ground, closer) for label in labels)
+    return [(evidence, diagnose(evidence, "")) for evidence in found]
+
+
+def _add_wants(wants: Wants, labels: Sequence[str], packages: Packages, ground: Ground) -> None:
+    for label in labels:
+        wants.add(known(label, packages.get(label), ground))
+
+
+@contextmanager
+def _first_error() -> Iterator[None]:
+    """The first error of tasks that ran together, as it is and not as a group."""
+    try:
+        yield
+    except ExceptionGroup as errors:
+        first: Exception = errors
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        raise first from errors

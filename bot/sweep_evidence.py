@@ -1,0 +1,204 @@
+"""The evidence for each of many labels: the same frozen value that a single question ends in. Pure.
+
+What a sweep does not read for a label says so in its reading and is never taken for "there is none".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from bot.errors import Problem, ProblemKind
+from bot.gather import Known
+from bot.labels import is_well_formed
+from bot.model import (
+    Access,
+    Adjustment,
+    Evidence,
+    MetrcDelivery,
+    MetrcPackage,
+    MetrcReceipt,
+    PostingDelays,
+    Reading,
+    Shop,
+    Sighting,
+    Subject,
+    SubjectKind,
+    Transfer,
+    TransferredPackage,
+    Window,
+)
+from bot.sweep_books import ShopBooks
+
+T = TypeVar("T")
+
+MOST_NEAR = 5
+LISTS = "GET /packages/v2/active, onhold, inactive and intransit"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all labels of one sweep share. ``package_problem``: one of METRC's package lists could not be read."""
+
+    shop: Shop
+    now: datetime
+    access: Access
+    books: ShopBooks
+    package_problem: Problem | None = None
+    delays: PostingDelays | None = None
+
+
+@dataclass(frozen=True)
+class Closer:
+    """What a closer look read for a few labels; by label unless said otherwise. Problems: by family of records.
+
+    ``unread``: receipts that may concern any of them and whose lines are not known.
+    ``by_number``: receipts by the number of the POS sale that they bear.
+    """
+
+    receipts: Mapping[str, tuple[MetrcReceipt, ...]] = field(default_factory=dict)
+    unread: tuple[MetrcReceipt, ...] = ()
+    by_number: Mapping[str, tuple[MetrcReceipt, ...]] = field(default_factory=dict)
+    deliveries: tuple[MetrcDelivery, ...] = ()
+    transfers: Mapping[str, tuple[Transfer, ...]] = field(default_factory=dict)
+    transferred: Mapping[str, tuple[TransferredPackage, ...]] = field(default_factory=dict)
+    adjustments: Mapping[str, tuple[Adjustment, ...]] = field(default_factory=dict)
+    children: Mapping[str, tuple[MetrcPackage, ...]] = field(default_factory=dict)
+    near: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
+    near_pos: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+
+
+def plain_evidence(label: str, package: MetrcPackage | None, ground: Ground) -> Evidence:
+    """What stock lists and the POS's books say about a label; nothing else was asked."""
+    books = ground.books
+    return Evidence(
+        shop=ground.shop,
+        subject=Subject(SubjectKind.PACKAGE, label),
+        asked_at=ground.now,
+        access=ground.access,
+        package=package_reading(package, ground),
+        receipts=_unasked("receipts"),
+        deliveries=_unasked("deliveries"),
+        transfers=_unasked("transfers"),
+        transferred=_unasked("transferred packages"),
+        adjustments=_unasked("adjustments"),
+        pos_rows=books.stock(label),
+        pos_sales=books.trade(label),
+        pos_events=books.log(label),
+        pos_sales_since=books.books.sales_since,
+        pos_sales_until=books.sales_until,
+        pos_events_since=books.books.events_since,
+        pos_refused=books.refused(label),
+        delays=ground.delays,
+    )
+
+
+def package_reading(package: MetrcPackage | None, ground: Ground) -> Reading[MetrcPackage]:
+    """The package as its list has it. A list that could not be read may hold what the others do not."""
+    if package is not None:
+        return Reading("metrc", f"GET /packages/v2/{package.listing or 'lists'}", ground.now, package)
+    if ground.package_problem is not None:
+        return Reading("metrc", LISTS, problem=ground.package_problem)
+    return Reading("metrc", LISTS, ground.now)
+
+
+def known(label: str, package: MetrcPackage | None, ground: Ground) -> Known:
+    """What is known of a label before a closer look."""
+    manifest = package.received_from_manifest if package is not None else None
+    return Known(label, ground.now, package_reading(package, ground), ground.books.about(label, manifest=manifest))
+
+
+def full_evidence(label: str, package: MetrcPackage | None, ground: Ground, closer: Closer) -> Evidence:
+    """The same as a single question gathers, but for what only a call a package could tell."""
+    receipts = closer.receipts.get(label, ())
+    manifest = package.received_from_manifest if package is not None else None
+    numbers = [receipt.external_number for receipt in receipts if receipt.external_number]
+    near = closer.near_pos.get(label, ())
+    books = ground.books.about(label, manifest=manifest, near=near, numbers=numbers)
+    it = Known(label, ground.now, package_reading(package, ground), books)
+    window = Window(it.since, ground.now)
+    plain = plain_evidence(label, package, ground)
+    children = closer.children.get(label, ())
+    return Evidence(
+        shop=plain.shop,
+        subject=plain.subject,
+        asked_at=plain.asked_at,
+        access=plain.access,
+        package=plain.package,
+        receipts=_read("GET /sales/v2/receipts/active and inactive", receipts, "receipts", ground, closer),
+        receipts_window=window,
+        unread_receipts=_unread(it, ground, closer),
+        receipts_elsewhere=_elsewhere(it, receipts, closer),
+        deliveries=_read("GET /sales/v2/deliveries", _delivered(label, closer), "deliveries", ground, closer),
+        transfers=_read("GET /transfers/v2", closer.transfers.get(label, ()), "transfers", ground, closer),
+        transferred=_read(
+            "GET /packages/v2/transferred", closer.transferred.get(label, ()), "transferred", ground, closer
+        ),
+        adjustments=_read(
+            "GET /packages/v2/adjustments", closer.adjustments.get(label, ()), "adjustments", ground, closer
+        ),
+        children=_read("GET /packages/v2/active, made of this one", children, "packages", ground, closer)
+        if it.may_be_split
+        else None,
+        near=_near(it, ground, closer),
+        pos_rows=plain.pos_rows,
+        pos_sales=plain.pos_sales,
+        pos_events=plain.pos_events,
+        pos_near=it.near_rows[:MOST_NEAR],
+        # METRC knows none of them: only labels that the POS alone has are laid beside this one
+        pos_unheard=tuple(row for row in it.near_rows if is_well_formed(row.label))[:MOST_NEAR],
+        pos_kin=_kin(package, children, ground),
+        pos_other_lines=it.lines_beside(receipts),
+        pos_siblings=it.siblings,
+        pos_sales_since=plain.pos_sales_since,
+        pos_sales_until=plain.pos_sales_until,
+        pos_events_since=plain.pos_events_since,
+        pos_refused=plain.pos_refused,
+        delays=plain.delays,
+    )
+
+
+def _unread(it: Known, ground: Ground, closer: Closer) -> tuple[MetrcReceipt, ...]:
+    """Receipts without lines that bear one of the label's numbers or moments, or that no POS sale accounts for."""
+    numbers, moments = {line.sale_id for line in it.sales}, {line.sold_at for line in it.sales}
+    foreign = ground.books.sale_ids
+    return tuple(
+        receipt
+        for receipt in closer.unread
+        if receipt.external_number in numbers or receipt.sold_at in moments or receipt.external_number not in foreign
+    )
+
+
+def _elsewhere(it: Known, own: Sequence[MetrcReceipt], closer: Closer) -> tuple[MetrcReceipt, ...]:
+    """Receipts of the label's sales in which METRC has other labels only."""
+    ids, numbers = {receipt.id for receipt in own}, sorted({line.sale_id for line in it.sales})
+    like = [receipt for number in numbers for receipt in closer.by_number.get(number, ())]
+    return tuple(receipt for receipt in like if receipt.id not in ids and receipt.lines and receipt.is_live)
+
+
+def _delivered(label: str, closer: Closer) -> tuple[MetrcDelivery, ...]:
+    return tuple(d for d in closer.deliveries if any(line.label == label for line in d.lines or ()))
+
+
+def _kin(package: MetrcPackage | None, children: Sequence[MetrcPackage], ground: Ground) -> tuple[str, ...]:
+    """Which of its sources and children the POS knows."""
+    labels = {*(package.source_labels if package is not None else ()), *(child.label for child in children)}
+    return tuple(sorted(label for label in labels if ground.books.knows(label)))
+
+
+def _near(it: Known, ground: Ground, closer: Closer) -> Reading[tuple[Sighting, ...]] | None:
+    if it.package.value is not None or not it.rows:
+        return None
+    asked = "labels at most two characters away that METRC alone has"
+    return Reading("metrc", asked, ground.now, closer.near.get(it.label, ()), closer.problems.get("near"))
+
+
+def _read(asked: str, rows: tuple[T, ...], family: str, ground: Ground, closer: Closer) -> Reading[tuple[T, ...]]:
+    return Reading("metrc", asked, ground.now, rows, closer.problems.get(family))
+
+
+def _unasked(what: str) -> Reading[tuple[T, ...]]:
+    return Reading("metrc", what, problem=Problem(ProblemKind.NOT_OFFERED, f"The {what} were not asked for."))

@@ -1,0 +1,452 @@
+"""One round of the watch: read what is needed, judge it, and write alerts and letters in one transaction.
+
+Rounds are idempotent: the same world gives the same alerts however often it is looked at, and a round that dies leaves
+either all of its changes or none. Sending is somebody else's work (``bot.outbox``). METRC is asked little: once a key
+whether it lives, and the tail of four feeds a shop; a feed that the sync has read within two minutes is not read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from bot.alerts import Alert, Change, Policy, Seen, State, decide, next_due
+from bot.errors import ConfigurationError, MetrcError, Problem, ProblemKind, StorageError
+from bot.mirror import freshen
+from bot.model import Facility, Feed, PosBooks, Reading
+from bot.monitors import FAMILIES, Facts, Learned, Watched, failed, posted, seen, unmapped
+from bot.ports import AlertBook, Memory, Mirror, PointOfSale, Statistics, TrackAndTrace
+from bot.silence import HISTORY, BackTest, Law, Posted, Rhythm, back_test, hourly, hours_of, learn, learn_delays
+
+FRESH: Final = timedelta(minutes=2)
+GAP: Final = timedelta(minutes=15)
+# Long enough for a nightly run that failed on Friday to be told on Monday.
+TAIL: Final = timedelta(hours=72)
+RECENT: Final = timedelta(hours=6)
+TRIES: Final = 5
+EVERYBODY: Final = "*"
+"""The license under which is remembered what concerns no single shop."""
+
+News = Callable[[str], Awaitable[Sequence[str]]]
+"""Tells of one license what is there now: duplicates by their numbers, fixes that did not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Where the facts of one shop come from. ``pos`` None: its POS cannot be read.
+
+    ``metrc`` is made anew in every round, so that a renewed key is used at once; raises ``ConfigurationError`` when the
+    key cannot be read.
+    """
+
+    watched: Watched
+    metrc: Callable[[], TrackAndTrace]
+    mirror: Mirror
+    statistics: Statistics
+    pos: PointOfSale | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that a round needs. ``at_once``: how many shops are looked at together."""
+
+    stations: Sequence[Station]
+    alerts: AlertBook
+    memory: Memory
+    duplicates: News | None = None
+    unheld: News | None = None
+    at_once: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round did. ``opened`` and ``closed`` in this round, ``open`` after it; of what people were told.
+
+    ``read``: at how many shops METRC was read. ``due_at``: when the next round has something to say at the latest.
+    """
+
+    opened: tuple[Alert, ...]
+    open: tuple[Alert, ...]
+    closed: tuple[Alert, ...]
+    read: int
+    due_at: datetime | None = None
+
+
+ONCE: Final = Policy(hold=timedelta(0), good_rounds=1)
+"""A round by hand: nothing is held back, and one good look ends an alert."""
+
+
+async def watch(desk: Desk, now: datetime, policy: Policy) -> Round:
+    """One round. Raises ``StorageError`` when the database fails; what METRC and the POS do not answer is a fact."""
+    past = await _recall(desk.memory, now)
+    gate, keys = asyncio.Semaphore(desk.at_once), _Keys(now)
+
+    async def look(station: Station) -> _Looked:
+        async with gate:
+            return await _look(desk, station, keys, past, now)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(look(station)) for station in desk.stations]
+    looked = [task.result() for task in tasks]
+    found = seen([one.facts for one in looked])
+    known, changes = await _write(desk.alerts, found if policy.hold else _at_once(found), now, policy)
+    await _remember(desk.memory, looked, past, now)
+    return _round(known, changes, policy, read=sum(_was_read(one.facts) for one in looked))
+
+
+def _was_read(facts: Facts) -> bool:
+    return any(reading.was_read for reading in facts.feeds.values())
+
+
+async def _write(
+    book: AlertBook, found: Seen, now: datetime, policy: Policy
+) -> tuple[tuple[Alert, ...], tuple[Change, ...]]:
+    """Somebody may press a button meanwhile; then the ledger is read and compared again."""
+    for _ in range(TRIES):
+        known = await book.known(now)
+        changes = decide(known, found, now, policy)
+        if await book.write(changes, now):
+            return known, changes
+    raise StorageError("The alerts were changed by others all the time, so this round was given up.")
+
+
+def _at_once(found: Seen) -> Seen:
+    return replace(found, conditions=tuple(replace(c, quiet_until=None) for c in found.conditions))
+
+
+def _round(known: Iterable[Alert], changes: Iterable[Change], policy: Policy, *, read: int) -> Round:
+    after = {alert.id: alert for alert in known}
+    opened, closed = [], []
+    for change in changes:
+        if change.before is not None:
+            after.pop(change.before.id)
+        if change.after is None:
+            continue
+        after[change.after.id] = change.after
+        was_told = change.before is not None and change.before.is_told and change.before.is_live
+        if change.after.is_told and change.after.is_live and not was_told:
+            opened.append(change.after)
+        if was_told and not change.after.is_live:
+            closed.append(change.after)
+    live = tuple(sorted((a for a in after.values() if a.is_live), key=lambda alert: (alert.since, alert.id)))
+    told = tuple(alert for alert in live if alert.state is not State.PENDING)
+    return Round(tuple(opened), told, tuple(closed), read, next_due(live, policy))
+
+
+def as_json(done: Round) -> dict[str, Any]:
+    """The round as ``countlast watch --once --json`` prints it."""
+    return {
+        "schema": "countlast.watch/1",
+        "opened": [_entry(alert) for alert in done.opened],
+        "open": [_entry(alert) for alert in done.open],
+        "closed": [_entry(alert) for alert in done.closed],
+    }
+
+
+def _entry(alert: Alert) -> dict[str, Any]:
+    """``facility`` is null where shops share the alert; ``facilities`` names them all."""
+    return {
+        "key": alert.key,
+        "kind": alert.kind.value,
+        "facility": alert.licenses[0] if len(alert.licenses) == 1 else None,
+        "facilities": list(alert.licenses),
+        "since": _told(min(member.since for member in alert.members)),
+        "headline": alert.headline,
+    }
+
+
+def _told(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    facts: Facts
+    past: _Past
+
+
+class _Keys:
+    """Asks once a key and host what the key sees, whatever the number of its shops."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._asked: dict[tuple[str, str], asyncio.Task[Reading[tuple[Facility, ...]]]] = {}
+
+    async def facilities(self, station: Station) -> Reading[tuple[Facility, ...]]:
+        """What this shop's key sees, or why that is not known."""
+        address = (station.watched.host, station.watched.key)
+        if address not in self._asked:
+            self._asked[address] = asyncio.create_task(self._ask(station))
+        return await self._asked[address]
+
+    async def _ask(self, station: Station) -> Reading[tuple[Facility, ...]]:
+        asked = "GET /facilities/v2/"
+        try:
+            return Reading("metrc", asked, self._now, await station.metrc().facilities())
+        except MetrcError as error:
+            return Reading("metrc", asked, problem=error.problem)
+        except ConfigurationError as error:
+            return Reading("metrc", asked, problem=_no_key(error))
+
+
+async def _look(desk: Desk, station: Station, keys: _Keys, past: _Memories, now: datetime) -> _Looked:
+    watched = past.told_by_people(station.watched)
+    before = past.shops.get(watched.shop.license, _Past())
+    facilities = await keys.facilities(station)
+    feeds = {feed: await _feed(station, feed, facilities, now) for feed in FAMILIES}
+    learned = await _learned(station, past.learned.get(watched.shop.license), now)
+    facts = Facts(
+        watched=watched,
+        at=now,
+        facilities=facilities,
+        feeds=feeds,
+        watching_since=past.since,
+        last_seen=_last_seen(feeds, before),
+        families=before.families,
+        learned=learned,
+        newest_record=await station.statistics.newest_record(),
+        unheld=await _news(desk.unheld, watched),
+    )
+    after = replace(before, last_seen=facts.last_seen, families=_families(before, feeds))
+    facts = await _with_pos(facts, station)
+    return _with_news(facts, after, await _news(desk.duplicates, watched))
+
+
+async def _feed(
+    station: Station, feed: Feed, facilities: Reading[tuple[Facility, ...]], now: datetime
+) -> Reading[datetime]:
+    """Until when the feed is held. A key that is refused or a host that is down is not asked again feed by feed."""
+    asked = f"GET /{feed.value}"
+    if facilities.problem is not None:
+        return Reading("metrc", asked, problem=facilities.problem)
+    held = await station.mirror.coverage(feed)
+    if held is None or now - held.window.end > FRESH:
+        try:
+            held = await freshen(station.metrc(), station.mirror, feed, now - TAIL, now)
+        except MetrcError as error:
+            return Reading("metrc", asked, problem=error.problem)
+        except ConfigurationError as error:
+            return Reading("metrc", asked, problem=_no_key(error))
+    return Reading("metrc", asked, held.window.end, held.window.end)
+
+
+def _no_key(error: ConfigurationError) -> Problem:
+    """A key that cannot be read is as good as a dead one: only that no status came from METRC."""
+    return Problem(ProblemKind.UNAUTHORIZED, " ".join(error.problems))
+
+
+def _last_seen(feeds: Mapping[Feed, Reading[datetime]], before: _Past) -> datetime | None:
+    times = [reading.value for reading in feeds.values() if reading.value is not None]
+    return max((at for at in (*times, before.last_seen) if at is not None), default=None)
+
+
+def _families(before: _Past, feeds: Mapping[Feed, Reading[datetime]]) -> frozenset[str]:
+    return before.families | {FAMILIES[feed] for feed, reading in feeds.items() if reading.was_read}
+
+
+async def _with_pos(facts: Facts, station: Station) -> Facts:
+    if station.pos is None:
+        return facts
+    books = await station.pos.read(facts.at)
+    lines = books.sales.value
+    facts = replace(facts, exported=_exported(books))
+    if books.inventory.value is not None:
+        names = unmapped(books.inventory.value, await station.statistics.item_names())
+        facts = replace(facts, unmapped=tuple(sorted(names)))
+    if lines is None or facts.sales_read_at is None:
+        return facts
+    since = facts.at - TAIL
+    # a receipt may bear a slightly earlier sale time than the sale
+    receipts = await station.statistics.receipts(since - timedelta(hours=1))
+    deliveries = await station.statistics.deliveries(since - timedelta(hours=1))
+    posts, refused = posted((line for line in lines if line.sold_at >= since), receipts, deliveries)
+    lost = failed(posts, refused, facts.watched.shop, facts.law, facts.sales_read_at)
+    return replace(facts, posts=posts, failed=lost, recent=_recent(posts, facts.at))
+
+
+def _recent(posts: Iterable[Posted], now: datetime) -> tuple[timedelta, ...]:
+    return tuple(p.recorded_at - p.sold_at for p in posts if p.recorded_at and p.recorded_at > now - RECENT)
+
+
+def _exported(books: PosBooks) -> Reading[datetime] | None:
+    stock = books.inventory
+    if stock.problem is not None and stock.problem.kind is ProblemKind.NOT_OFFERED:
+        return None
+    problem: Problem | None = stock.problem if stock.value is None else None
+    return Reading(stock.source, stock.asked, stock.as_of, stock.as_of, problem)
+
+
+async def _news(supplier: News | None, watched: Watched) -> tuple[str, ...] | None:
+    return None if supplier is None else tuple(await supplier(watched.shop.license))
+
+
+def _with_news(facts: Facts, past: _Past, duplicates: tuple[str, ...] | None) -> _Looked:
+    """What was there when we first looked is no news; what has gone since may be news again."""
+    drift, past_drift = _fresh(facts.unmapped, past.unmapped)
+    twins, past_twins = _fresh(duplicates, past.duplicates)
+    known = replace(past, unmapped=past_drift, duplicates=past_twins)
+    return _Looked(replace(facts, unmapped=drift, duplicates=twins), known)
+
+
+def _fresh(
+    now: tuple[str, ...] | None, known: frozenset[str] | None
+) -> tuple[tuple[str, ...] | None, frozenset[str] | None]:
+    if now is None:
+        return None, known
+    if known is None:
+        return (), frozenset(now)
+    return tuple(one for one in now if one not in known), known & frozenset(now)
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+
+async def _learned(station: Station, before: Learned | None, now: datetime) -> Learned:
+    """Once a day, or as soon as there is enough history; only from what the mirror holds without a hole."""
+    today = station.watched.opening.day_of(now)
+    if before is not None and before.on == today and before.rhythm is not None:
+        return before
+    held = await station.mirror.coverage(Feed.RECEIPTS_ACTIVE)
+    if held is None:
+        return Learned(today)
+    recorded = await station.statistics.recorded(max(now - HISTORY, held.window.start))
+    return await asyncio.to_thread(learned_from, recorded, station.watched, now)
+
+
+def learned_from(recorded: Sequence[tuple[datetime | None, datetime]], watched: Watched, now: datetime) -> Learned:
+    """What these records (sold at, recorded at; by the time of recording) teach about the shop."""
+    today = watched.opening.day_of(now)
+    if not recorded:
+        return Learned(today)
+    history = now - recorded[0][1]
+    law = learn_delays((at - sold for sold, at in recorded if sold is not None), history)
+    hours = hours_of(watched.opening, now - HISTORY, now)
+    return Learned(today, law, learn(hourly(at for _, at in recorded), hours))
+
+
+async def try_out(station: Station, now: datetime) -> BackTest:
+    """What the cadence detector would have told over the last 8 weeks, from what the mirror holds without a hole."""
+    held = await station.mirror.coverage(Feed.RECEIPTS_ACTIVE)
+    since = max(now - HISTORY, held.window.start) if held else now
+    recorded = [at for _, at in await station.statistics.recorded(since)]
+    watched = station.watched
+    return await asyncio.to_thread(back_test, recorded, watched.opening, watched.false_alarms_per_year, now)
+
+
+# --- what is remembered -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Of one shop. ``unmapped`` and ``duplicates``: what was there before and is no news; None: never looked."""
+
+    last_seen: datetime | None = None
+    families: frozenset[str] = frozenset()
+    unmapped: frozenset[str] | None = None
+    duplicates: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Memories:
+    """Of all shops. ``since``: since when rounds have followed one another without a gap."""
+
+    since: datetime
+    shops: Mapping[str, _Past]
+    learned: Mapping[str, Learned]
+    closed_days: Mapping[str, tuple[date, ...]]
+    issued: Mapping[str, date]
+
+    def told_by_people(self, watched: Watched) -> Watched:
+        """The shop with its days that are closed for once, and with the day on which its key was renewed."""
+        license_number = watched.shop.license
+        opening = watched.opening.also_closed(self.closed_days.get(license_number, ()))
+        dates = [day for day in (watched.key_issued_on, self.issued.get(license_number)) if day is not None]
+        return replace(watched, opening=opening, key_issued_on=max(dates, default=None))
+
+
+async def close_day(memory: Memory, license_number: str, day: date, now: datetime) -> None:
+    """The shop stays closed on that local date, be it today: silence is no sign then. Kept for 8 weeks to learn from."""
+    days = _days((await memory.recall("closed_days")).get(license_number, "[]"))
+    kept = {one for one in (*days, day) if one >= (now - HISTORY).date() - timedelta(days=1)}
+    await memory.remember("closed_days", {license_number: json.dumps(sorted(map(str, kept)))}, now)
+
+
+async def key_renewed(memory: Memory, license_number: str, on: date, now: datetime) -> None:
+    """Somebody has renewed the METRC user key on that date; an earlier date in the configuration no longer counts."""
+    await memory.remember("key_issued_on", {license_number: json.dumps(str(on))}, now)
+
+
+async def _recall(memory: Memory, now: datetime) -> _Memories:
+    rounds = json.loads((await memory.recall("round")).get(EVERYBODY, "null"))
+    unbroken = rounds is not None and now - _time(rounds["at"]) <= GAP
+    return _Memories(
+        since=_time(rounds["since"]) if unbroken else now,
+        shops={lic: _past(text) for lic, text in (await memory.recall("shop")).items()},
+        learned={lic: _learning(text) for lic, text in (await memory.recall("learned")).items()},
+        closed_days={lic: _days(text) for lic, text in (await memory.recall("closed_days")).items()},
+        issued={
+            lic: date.fromisoformat(json.loads(text)) for lic, text in (await memory.recall("key_issued_on")).items()
+        },
+    )
+
+
+async def _remember(memory: Memory, looked: Sequence[_Looked], past: _Memories, now: datetime) -> None:
+    shops = {one.facts.license: _past_text(one.past) for one in looked}
+    fresh = [one.facts for one in looked if one.facts.learned != past.learned.get(one.facts.license)]
+    learned = {facts.license: _learning_text(facts.learned) for facts in fresh if facts.learned}
+    await memory.remember("shop", shops, now)
+    await memory.remember("learned", learned, now)
+    # last, for it says that the round is whole
+    await memory.remember("round", {EVERYBODY: json.dumps({"at": str(now), "since": str(past.since)})}, now)
+
+
+def _past_text(past: _Past) -> str:
+    return json.dumps(
+        {
+            "last_seen": past.last_seen and str(past.last_seen),
+            "families": sorted(past.families),
+            "unmapped": None if past.unmapped is None else sorted(past.unmapped),
+            "duplicates": None if past.duplicates is None else sorted(past.duplicates),
+        }
+    )
+
+
+def _past(text: str) -> _Past:
+    kept = json.loads(text)
+    return _Past(
+        last_seen=kept["last_seen"] and _time(kept["last_seen"]),
+        families=frozenset(kept["families"]),
+        unmapped=None if kept["unmapped"] is None else frozenset(kept["unmapped"]),
+        duplicates=None if kept["duplicates"] is None else frozenset(kept["duplicates"]),
+    )
+
+
+def _learning_text(learned: Learned) -> str:
+    law = learned.law and asdict(learned.law)
+    rhythm = learned.rhythm and asdict(learned.rhythm)
+    return json.dumps({"on": str(learned.on), "law": law, "rhythm": rhythm})
+
+
+def _learning(text: str) -> Learned:
+    kept = json.loads(text)
+    law, rhythm = kept["law"], kept["rhythm"]
+    return Learned(
+        date.fromisoformat(kept["on"]),
+        law and Law(law["count"], law["weeks"], tuple(law["knots"])),
+        rhythm and Rhythm(tuple(rhythm["rates"]), rhythm["dispersion"], rhythm["weekly"], rhythm["weeks"]),
+    )
+
+
+def _days(text: str) -> tuple[date, ...]:
+    return tuple(date.fromisoformat(day) for day in json.loads(text))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,81 @@
+"""A sweep → a short summary and the groups behind it, a few to a message. Pure.
+
+What is shared comes first, labels last: a manager mends a cause once, and looks up a label only when standing before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bot.settings import FacilitySettings
+from bot.sweep_groups import Group, Sweep
+from bot.sweep_report import differences
+from handlers.render import words
+from handlers.render.blocks import Block, Message, bold, code, context, cut, date, section, size
+
+MOST_LABELS: Final = 10
+MOST_MESSAGES: Final = 6
+MESSAGE_BUDGET: Final = 7000
+MOST_BLOCKS: Final = 40
+
+
+def render_sweep(sweep: Sweep, facility: FacilitySettings) -> tuple[Message, ...]:
+    """How many agree, then the groups, the largest first; what does not fit into a few messages is counted."""
+    pages = _paged([_group(number, group, facility) for number, group in enumerate(sweep.groups, 1)])
+    shown, left = pages[:MOST_MESSAGES], sum(len(page) for page in pages[MOST_MESSAGES:])
+    messages = [_message(page, sweep.groups) for page in shown]
+    if left:
+        messages.append(_sentence(words.more_groups(left, sweep.facility)))
+    return (_sentence(words.swept(sweep)), *messages)
+
+
+def _group(number: int, group: Group, facility: FacilitySettings) -> list[Block]:
+    lines = [f"{number}. {bold(group.headline, 300)}", cut(group.common, 300), f"*Do:* {cut(group.action.text, 400)}"]
+    if group.action.not_before is not None:
+        lines.append(f"*Not before:* {date(group.action.not_before, facility.zone)}")
+    return [section("\n".join(lines)), context(" · ".join(_small_print(group)))]
+
+
+def _small_print(group: Group) -> Iterator[str]:
+    yield _labels(group.labels)
+    total = differences(group.difference)
+    if total:
+        yield f"POS − METRC {cut(total, 120)}"
+    if group.code:
+        yield code(group.code, 60)
+
+
+def _labels(labels: Sequence[str]) -> str:
+    named = ", ".join(code(label, 30) for label in labels[:MOST_LABELS]) or "no label known"
+    left = len(labels) - MOST_LABELS
+    return f"{named} and {left:,} more" if left > 0 else named
+
+
+def _paged(groups: list[list[Block]]) -> list[list[list[Block]]]:
+    pages: list[list[list[Block]]] = []
+    room, places = 0, 0
+    for group in groups:
+        weight = _weight(group)
+        if weight > room or places < len(group):
+            pages.append([])
+            room, places = MESSAGE_BUDGET, MOST_BLOCKS
+        pages[-1].append(group)
+        room -= weight
+        places -= len(group)
+    return pages
+
+
+def _weight(group: list[Block]) -> int:
+    texts = (block["text"]["text"] if "text" in block else block["elements"][0]["text"] for block in group)
+    return sum(size(text) for text in texts)
+
+
+def _message(page: list[list[Block]], groups: Sequence[Group]) -> Message:
+    first = page[0][0]["text"]["text"].split("\n", 1)[0]
+    text = first if len(page) == 1 else f"{first} … {len(page) - 1} more of {len(groups)} causes"
+    return Message(text=text, blocks=tuple(block for group in page for block in group))
+
+
+def _sentence(markup: str) -> Message:
+    return Message(text=markup, blocks=(section(markup),))

@@ -1,0 +1,84 @@
+"""What the mirror shows of a shop's rhythm: ``bot.ports.Statistics`` in SQL, for one license."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+
+from bot.model import MetrcDelivery, MetrcReceipt
+from storage.engine import Database
+from storage.tables import DeliveryRow, ItemRow, ReceiptRow, table_of
+
+_RECEIPTS = table_of(ReceiptRow)
+_DELIVERIES = table_of(DeliveryRow)
+_ITEMS = table_of(ItemRow)
+
+
+class SqlStatistics:
+    """See ``bot.ports.Statistics``. Every method raises ``StorageError`` when the database fails."""
+
+    def __init__(self, database: Database, license_number: str) -> None:
+        self._database = database
+        self._license = license_number
+
+    async def receipts(self, since: datetime) -> tuple[MetrcReceipt, ...]:
+        """Receipts, live and voided, sold since then; without lines, oldest sale first."""
+        mine = select(_RECEIPTS).where(_RECEIPTS.c.license == self._license, _RECEIPTS.c.sold_at >= since)
+        found = await self._all(mine.order_by(_RECEIPTS.c.sold_at, _RECEIPTS.c.metrc_id))
+        return tuple(_receipt(row) for row in found)
+
+    async def deliveries(self, since: datetime) -> tuple[MetrcDelivery, ...]:
+        """Deliveries sold since then; without lines, oldest sale first."""
+        mine = select(_DELIVERIES).where(_DELIVERIES.c.license == self._license, _DELIVERIES.c.sold_at >= since)
+        found = await self._all(mine.order_by(_DELIVERIES.c.sold_at, _DELIVERIES.c.metrc_id))
+        return tuple(_delivery(row) for row in found)
+
+    async def recorded(self, since: datetime) -> tuple[tuple[datetime | None, datetime], ...]:
+        """When receipts recorded since then were sold, and when METRC recorded them; in the order of recording."""
+        mine = (
+            select(_RECEIPTS.c.sold_at, _RECEIPTS.c.recorded_at)
+            .where(_RECEIPTS.c.license == self._license, _RECEIPTS.c.recorded_at >= since)
+            .order_by(_RECEIPTS.c.recorded_at)
+        )
+        return tuple((row.sold_at, row.recorded_at) for row in await self._all(mine))
+
+    async def newest_record(self) -> datetime | None:
+        """When METRC recorded the newest receipt."""
+        mine = select(func.max(_RECEIPTS.c.recorded_at)).where(_RECEIPTS.c.license == self._license)
+        async with self._database.reading() as connection:
+            found: datetime | None = await connection.scalar(mine)
+        return found
+
+    async def item_names(self) -> frozenset[str]:
+        """The names of METRC's items, case folded."""
+        found = await self._all(select(_ITEMS.c.name).where(_ITEMS.c.license == self._license))
+        return frozenset(row.name.casefold() for row in found if row.name)
+
+    async def _all(self, statement: Select[Any]) -> Sequence[Row[Any]]:
+        async with self._database.reading() as connection:
+            found: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+            return found
+
+
+def _receipt(row: Row[Any]) -> MetrcReceipt:
+    return MetrcReceipt(
+        id=row.metrc_id,
+        number=None,
+        external_number=row.external_number,
+        sold_at=row.sold_at,
+        recorded_at=row.recorded_at,
+        archived_on=row.archived_on,
+    )
+
+
+def _delivery(row: Row[Any]) -> MetrcDelivery:
+    return MetrcDelivery(
+        id=row.metrc_id,
+        number=None,
+        sold_at=row.sold_at,
+        recorded_at=row.recorded_at,
+        voided_on=row.archived_on,
+    )

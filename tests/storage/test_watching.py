@@ -1,0 +1,63 @@
+"""What the mirror shows of a shop's rhythm, on both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from bot.model import Feed, MetrcDelivery, MetrcItem, MetrcReceipt, Window
+from storage.watching import SqlStatistics
+
+NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+WINDOW = Window(NOW - 9 * HOUR, NOW)
+
+EARLY = MetrcReceipt(1, None, "S1", NOW - 5 * HOUR, NOW - 4 * HOUR, NOW - 4 * HOUR)
+LATE = MetrcReceipt(2, None, None, NOW - 2 * HOUR, NOW - HOUR, NOW - HOUR, archived_on=date(2026, 3, 3))
+UNTIMED = MetrcReceipt(3, None, "S3", None, NOW - 3 * HOUR, NOW - 3 * HOUR)
+
+
+@pytest.fixture
+async def statistics(books):
+    mirror = books.mirror("L1")
+    await mirror.store(Feed.RECEIPTS_ACTIVE, [EARLY, LATE, UNTIMED], WINDOW, NOW)
+    await mirror.store(Feed.DELIVERIES_ACTIVE, [MetrcDelivery(7, None, NOW - HOUR, NOW, NOW)], WINDOW, NOW)
+    await mirror.store(Feed.ITEMS, [MetrcItem(1, "Night Lantern", last_modified=NOW), MetrcItem(2, None)], WINDOW, NOW)
+    other = books.mirror("L2")
+    await other.store(Feed.RECEIPTS_ACTIVE, [MetrcReceipt(9, None, "X", NOW, NOW, NOW)], WINDOW, NOW)
+    return SqlStatistics(books.database, "L1")
+
+
+async def test_receipts_and_deliveries_are_those_sold_since_then(statistics):
+    """Oldest sale first, voided ones too, of this license only."""
+    found = await statistics.receipts(NOW - 5 * HOUR)
+    assert [(r.id, r.external_number, r.recorded_at, r.archived_on) for r in found] == [
+        (1, "S1", NOW - 4 * HOUR, None),
+        (2, None, NOW - HOUR, date(2026, 3, 3)),
+    ]
+    assert [r.id for r in await statistics.receipts(NOW - 4 * HOUR)] == [2]
+    assert [(d.id, d.sold_at) for d in await statistics.deliveries(NOW - HOUR)] == [(7, NOW - HOUR)]
+
+
+async def test_records_come_in_the_order_of_recording(statistics):
+    """With the moment of the sale, where METRC tells it."""
+    assert await statistics.recorded(NOW - 4 * HOUR) == (
+        (NOW - 5 * HOUR, NOW - 4 * HOUR),
+        (None, NOW - 3 * HOUR),
+        (NOW - 2 * HOUR, NOW - HOUR),
+    )
+    assert await statistics.newest_record() == NOW - HOUR
+
+
+async def test_a_shop_without_records_has_no_newest_one(books):
+    """Nothing was mirrored, so there is nothing to tell."""
+    empty = SqlStatistics(books.database, "L9")
+    assert await empty.newest_record() is None
+    assert await empty.recorded(NOW - HOUR) == ()
+    assert await empty.item_names() == frozenset()
+
+
+async def test_item_names_are_case_folded(statistics):
+    """Names are compared without regard to case; items without a name have none."""
+    assert await statistics.item_names() == {"night lantern"}

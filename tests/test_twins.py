@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.twins import find_twins
+from tests.evidence import HEALTHY, LABEL, case, receipt
+
+SALES = case(HEALTHY).matched.all_sales
+ALONE = st.builds(
+    lambda place, number, later, final: replace(
+        receipt(number),
+        id=9000 + place,
+        recorded_at=receipt(number).recorded_at + timedelta(seconds=later),
+        is_final=final,
+    ),
+    st.integers(0, 50),
+    st.integers(1, 4),
+    st.integers(0, 600),
+    st.booleans(),
+)
+RECEIPTS = st.lists(ALONE, max_size=8, unique_by=lambda r: r.id)
+
+
+@given(RECEIPTS)
+def test_one_receipt_of_each_sale_always_stays(receipts):
+    """Whatever is there twice, nothing is kept and removed at once, and each number keeps exactly one."""
+    search = find_twins(receipts, None, LABEL)
+    removed = {r.id for twins in search.twins for r in twins.remove}
+    assert not removed & {twins.keep.id for twins in search.twins}
+    left = [r.external_number for r in receipts if r.id not in removed]
+    assert sorted(left) == sorted({r.external_number for r in receipts})
+
+
+@given(RECEIPTS, st.randoms(use_true_random=False))
+def test_the_order_of_reading_changes_nothing(receipts, chance):
+    """METRC lists receipts in any order, and the same ones are kept."""
+    shuffled = list(receipts)
+    chance.shuffle(shuffled)
+
+    def told(given_in):
+        search = find_twins(given_in, SALES, LABEL)
+        return {(t.keep.id, frozenset(r.id for r in t.remove)) for t in search.twins}
+
+    assert told(receipts) == told(shuffled)
+
+
+@given(st.lists(ALONE, max_size=5, unique_by=lambda r: r.external_number))
+def test_different_numbers_are_different_sales(receipts):
+    """However alike two customers' receipts are, nothing of them is offered."""
+    assert find_twins(receipts, SALES, LABEL).twins == ()
+
+
+def test_a_final_twin_is_a_twin():
+    """Being finalised changes how it is voided, not what it is."""
+    twin = replace(receipt(1), id=8890, is_final=True)
+    (found,) = find_twins([receipt(1), twin], SALES, LABEL).twins
+    assert (found.keep.id, [r.id for r in found.remove], found.sure) == (8801, [8890], True)
+
+
+def test_the_receipt_whose_id_the_pos_stores_stays_though_it_is_the_younger():
+    """The POS's own answer decides, then the age."""
+    older = replace(receipt(1), id=700)
+    (found,) = find_twins([older, receipt(1)], SALES, LABEL).twins
+    assert (found.keep.id, found.why_keep) == (8801, "the POS stores its id")
+    (found,) = find_twins([older, receipt(1)], None, LABEL).twins
+    assert (found.keep.id, found.why_keep, found.sure) == (700, "it is the older one", False)
+
+
+def test_voided_receipts_and_receipts_of_other_labels_are_nobodys_twins():
+    """Only what takes something off this package can take it off twice."""
+    voided = replace(receipt(1), id=8890, archived_on=receipt(1).sold_at.date())
+    assert find_twins([receipt(1), voided], SALES, LABEL).twins == ()
+    assert find_twins([receipt(1), replace(receipt(1), id=8890)], SALES, "another").twins == ()
+
+
+def test_how_far_apart_twins_are_needs_both_times():
+    """METRC may leave one out."""
+    twin = replace(receipt(1), id=8890, recorded_at=None)
+    (found,) = find_twins([receipt(1), twin], SALES, LABEL).twins
+    assert found.apart is None

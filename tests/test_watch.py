@@ -1,0 +1,455 @@
+"""Whole rounds: METRC and the POS are read, alerts and letters are written, and people hear of each problem once."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.alerts import Kind, Policy, State, What, acknowledge
+from bot.app import SystemClock
+from bot.errors import ConfigurationError, MetrcRateLimited, MetrcServerFault, MetrcUnauthorized, StorageError
+from bot.model import Facility, MetrcReceipt, PosBooks, PosSaleLine, Posting, Reading, Shop
+from bot.monitors import Watched
+from bot.opening import opening
+from bot.outbox import send_letters
+from bot.watch import ONCE, Desk, Station, as_json, close_day, key_renewed, try_out, watch
+from storage.alerts import SqlAlertBook, SqlMemory, SqlOutbox
+from storage.books import open_books
+from storage.watching import SqlStatistics
+
+NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)  # a Tuesday, 11:00 in Denver
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+ROUND = timedelta(minutes=5)
+HOLD = timedelta(seconds=60)
+DENVER = opening("America/Denver", "Mo-Su 09:00-21:00")
+
+
+class World:
+    """One METRC host and its shops. A sale every ten minutes while the doors are open; METRC has it after two."""
+
+    def __init__(self):
+        self.host_down = False
+        self.dead_keys = set()
+        self.missing_keys = set()
+        self.busy = False
+        self.silences = {}
+        self.asked = []
+
+    def sales(self, shop, since, until):
+        first = int(since.timestamp() // 600) + 1
+        moments = (datetime.fromtimestamp(n * 600, UTC) for n in range(first, int(until.timestamp() // 600) + 1))
+        return [at for at in moments if DENVER.is_open(at)]
+
+    def falls_silent(self, shop, at):
+        """From then on nothing is recorded."""
+        self.silences[shop] = (at, None)
+
+    def recovers(self, shop, at):
+        """All that has gathered is recorded then."""
+        self.silences[shop] = (self.silences[shop][0], at)
+
+    def recorded(self, shop, sold):
+        """When METRC has a sale; None: not yet."""
+        at = sold + 2 * MINUTE
+        begins, ends = self.silences.get(shop, (None, None))
+        silent = begins is not None and begins <= at and (ends is None or at < ends)
+        return ends if silent else at
+
+    def answer(self, what, key):
+        self.asked.append(what)
+        if self.host_down:
+            raise MetrcServerFault("METRC answered 503.", status=503)
+        if key in self.dead_keys:
+            raise MetrcUnauthorized("METRC answered 401.", status=401)
+        if self.busy and what != "facilities":
+            raise MetrcRateLimited("METRC asks to wait.", status=429)
+
+
+class Metrc:
+    """METRC as one shop's key sees it."""
+
+    requests = 0
+    widest = timedelta(days=7)
+
+    def __init__(self, world, shop, key):
+        self.world, self.license, self.key = world, shop, key
+
+    async def facilities(self):
+        self.world.answer("facilities", self.key)
+        return tuple(Facility(f"L{n}", f"Shop {n}") for n in range(400))
+
+    async def receipts(self, *, active, window):
+        self.world.answer("receipts", self.key)
+        sold = self.world.sales(self.license, window.start - DAY, window.end) if active else []
+        rows = ((at, self.world.recorded(self.license, at)) for at in sold)
+        return tuple(self._receipt(at, told) for at, told in rows if told and window.start <= told <= window.end)
+
+    def _receipt(self, at, told):
+        number = int(at.timestamp() // 600)
+        return MetrcReceipt(number, None, f"S{number}", at, told, told)
+
+    async def packages(self, listing, window):
+        self.world.answer("packages", self.key)
+        return ()
+
+    async def transfers(self, direction, window):
+        self.world.answer("transfers", self.key)
+        return ()
+
+
+class Pos:
+    """A POS that knows its sales of the last two days."""
+
+    def __init__(self, world, shop):
+        self.world, self.shop = world, shop
+
+    async def read(self, now):
+        sold = self.world.sales(self.shop, now - 2 * DAY, now)
+        lines = tuple(
+            PosSaleLine(f"S{int(at.timestamp() // 600)}", "1", "1A4FF0100000022000001002", Decimal(1), at)
+            for at in sold
+        )
+        return PosBooks(
+            Reading("pos", "inventory", now, ()), Reading("pos", "sales", now, lines), Reading("pos", "events", now, ())
+        )
+
+
+class Slack:
+    """Every message that was posted."""
+
+    def __init__(self):
+        self.posted = []
+
+    async def send(self, letter, thread):
+        self.posted.append(letter)
+        return f"ts{len(self.posted)}"
+
+    async def find(self, letter, thread, since):
+        return None
+
+    async def rewrite(self, letter, message):
+        """Shows what is true now."""
+
+
+class House:
+    """A database, a world, and rounds that look at it."""
+
+    def __init__(self, books, *, shops=1, one_key=False, with_pos=True):
+        self.world, self.slack, self.books = World(), Slack(), books
+        self.alerts, self.memory = SqlAlertBook(books.database), SqlMemory(books.database)
+        self.outbox = SqlOutbox(books.database)
+        self.with_pos = with_pos
+        self.desk = Desk(
+            [self.station(n, "env:ONE" if one_key else f"env:KEY{n}") for n in range(shops)], self.alerts, self.memory
+        )
+
+    def station(self, n, key):
+        shop = f"L{n}"
+        watched = Watched(
+            shop=Shop(shop, f"Shop {n}", "America/Denver", Posting.BATCH),
+            host="api-co.metrc.com",
+            key=key,
+            opening=DENVER,
+            channel="C0FLOOR",
+        )
+        return Station(
+            watched,
+            lambda: self.metrc(shop, key),
+            self.books.mirror(shop),
+            SqlStatistics(self.books.database, shop),
+            Pos(self.world, shop) if self.with_pos else None,
+        )
+
+    def metrc(self, shop, key):
+        if key in self.world.missing_keys:
+            raise ConfigurationError([f"{key} is not set or empty"])
+        return Metrc(self.world, shop, key)
+
+    def watched(self, **changes):
+        self.desk = replace(
+            self.desk, stations=[replace(s, watched=replace(s.watched, **changes)) for s in self.desk.stations]
+        )
+
+    async def round(self, at, policy=Policy()):  # noqa: B008 - a frozen value
+        done = await watch(self.desk, at, policy)
+        await send_letters(self.outbox, self.slack, "one", SystemClock(at), timedelta(seconds=120))
+        return done
+
+    async def run(self, start, until, every=ROUND):
+        """Rounds from start to until, and as soon as one is due; what was posted."""
+        before, at = len(self.slack.posted), start
+        while at <= until:
+            done = await self.round(at)
+            at = min(at + every, max(done.due_at, at + MINUTE / 4)) if done.due_at else at + every
+        return [letter.what for letter in self.slack.posted[before:]]
+
+    @property
+    def told(self):
+        return [(letter.what, letter.alert.kind) for letter in self.slack.posted]
+
+
+@pytest.fixture
+async def make(tmp_path, empty_database):
+    """Makes houses, each with a database of its own."""
+    opened = []
+
+    async def house(**kinds):
+        path = tmp_path / f"{len(opened)}.db"
+        shutil.copy(empty_database, path)
+        opened.append(await open_books(f"sqlite+aiosqlite:///{path}"))
+        return House(opened[-1], **kinds)
+
+    yield house
+    for books in opened:
+        await books.close()
+
+
+@pytest.fixture
+async def house(make):
+    return await make()
+
+
+async def test_a_healthy_shop_is_never_told_of(house):
+    """A day and a night, sales by day and none at night: nothing is opened and nothing is posted."""
+    assert await house.run(NOW, NOW + DAY, every=6 * ROUND) == []
+    assert await house.alerts.known(NOW) == ()
+
+
+@pytest.mark.parametrize("night", [datetime(2026, 3, 8, 0, tzinfo=UTC), datetime(2026, 11, 1, 0, tzinfo=UTC)])
+async def test_the_nights_of_the_clock_change_raise_nothing(make, night):
+    """From the evening before to the evening after, with and without a POS."""
+    for with_pos in (True, False):
+        house = await make(with_pos=with_pos)
+        assert await house.run(night, night + DAY, every=9 * ROUND) == []
+
+
+async def test_a_silent_sync_is_told_once_and_its_end_once(house):
+    """The feed dies, the first message comes within the plain limit and one round, and the end is told with the reply."""
+    await house.run(NOW, NOW + HOUR, every=3 * ROUND)
+    house.world.falls_silent("L0", NOW + HOUR)
+    assert await house.run(NOW + HOUR, NOW + 3 * HOUR) == [What.FIRE]
+    first = house.slack.posted[0].alert
+    assert first.kind is Kind.SYNC_SILENT
+    assert HOUR < first.fired_at - (NOW + HOUR) < HOUR + 10 * MINUTE + 3 * ROUND
+    house.world.recovers("L0", NOW + 3 * HOUR)
+    assert await house.run(NOW + 3 * HOUR, NOW + 5 * HOUR) == [What.RESOLVE]
+
+
+async def test_a_silent_sync_is_noticed_without_a_pos(make):
+    """No POS to ask: METRC's own rhythm, under four weeks of history a plain limit, and the message says so."""
+    house = await make(with_pos=False)
+    await house.run(NOW, NOW + HOUR, every=3 * ROUND)
+    house.world.falls_silent("L0", NOW + HOUR)
+    assert await house.run(NOW + HOUR, NOW + 6 * HOUR, every=3 * ROUND) == [What.FIRE]
+    assert "under 4 weeks of history" in house.slack.posted[0].text
+
+
+async def test_a_learned_shop_is_told_far_sooner(house):
+    """Six weeks in the mirror: the shop's own p99.9 of two minutes is the limit, and three sales are enough."""
+    assert await learned(house) == [What.FIRE]
+    fired = house.slack.posted[0].alert
+    assert fired.fired_at - (NOW + HOUR) < 45 * MINUTE
+    assert "999 of 1,000 posts take at most 5 min" in house.slack.posted[0].text
+
+
+async def test_a_back_test_judges_what_the_mirror_holds(house):
+    """Six even weeks would have raised nothing; an empty mirror is not judged at all."""
+    station = house.desk.stations[0]
+    assert (await try_out(station, NOW)).weeks == 0
+    await learned(house)
+    tested = await try_out(station, NOW)
+    assert tested.weeks >= 6
+    assert tested.alarms == ()
+
+
+async def learned(house):
+    station = house.desk.stations[0]
+    from bot.mirror import freshen
+    from bot.model import Feed
+
+    for feed in (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE):
+        await freshen(station.metrc(), station.mirror, feed, NOW - 42 * DAY, NOW)
+    await house.run(NOW, NOW + HOUR, every=3 * ROUND)
+    house.world.falls_silent("L0", NOW + HOUR)
+    return await house.run(NOW + HOUR, NOW + 3 * HOUR)
+
+
+async def test_a_dead_key_at_forty_shops_is_one_message_in_time(make):
+    """Within the hold, one round and ten seconds there is one message, about the key; none calls a shop silent."""
+    house = await make(shops=40, one_key=True)
+    await house.round(NOW)
+    house.world.dead_keys = {"env:ONE"}
+    died = NOW + timedelta(seconds=1)
+    await house.run(NOW + ROUND, NOW + 20 * MINUTE)
+    assert house.told == [(What.FIRE, Kind.DEAD_KEY)]
+    assert house.slack.posted[0].alert.fired_at - died <= HOLD + ROUND + timedelta(seconds=10)
+    assert len(house.slack.posted[0].alert.members) == 40
+
+
+async def test_a_key_that_is_not_there_fails_its_own_shop_only(make):
+    """One shop's secret has vanished: that is told, and the other shop is watched as ever."""
+    house = await make(shops=2)
+    house.world.missing_keys = {"env:KEY0"}
+    assert (await house.round(NOW, ONCE)).read == 1
+    assert house.told == [(What.FIRE, Kind.DEAD_KEY)]
+    house.world.missing_keys = set()
+    assert (await house.round(NOW + ROUND, ONCE)).read == 2
+
+
+async def test_a_key_is_asked_once_for_all_its_shops(make):
+    """Thirty shops on one key cost one question whether it lives; a refused key is not asked for feeds."""
+    house = await make(shops=30, one_key=True)
+    house.world.dead_keys = {"env:ONE"}
+    await house.round(NOW)
+    assert house.world.asked == ["facilities"]
+
+
+async def test_an_outage_of_a_state_is_one_alert_and_one_end(make):
+    """Three shops, an hour of 503 while sales pile up: told once, ended once, and the backlog afterwards says nothing."""
+    house = await make(shops=3)
+    await house.run(NOW, NOW + 2 * ROUND)
+    house.world.host_down = True
+    for shop in ("L0", "L1", "L2"):
+        house.world.falls_silent(shop, NOW + 2 * ROUND)
+    await house.run(NOW + 3 * ROUND, NOW + 70 * MINUTE)
+    house.world.host_down = False
+    await house.run(NOW + 75 * MINUTE, NOW + 100 * MINUTE)
+    for shop in ("L0", "L1", "L2"):
+        house.world.recovers(shop, NOW + 100 * MINUTE)
+    await house.run(NOW + 105 * MINUTE, NOW + 5 * HOUR)
+    assert house.told == [(What.FIRE, Kind.METRC_OUTAGE), (What.RESOLVE, Kind.METRC_OUTAGE)]
+
+
+async def test_not_being_able_to_see_is_told_as_that(house):
+    """METRC only ever asks to wait: after a quarter of an hour "cannot see", never "silent"."""
+    await house.round(NOW)
+    house.world.busy = True
+    house.world.falls_silent("L0", NOW)
+    await house.run(NOW + ROUND, NOW + 3 * HOUR)
+    assert house.told == [(What.FIRE, Kind.CANNOT_SEE)]
+    assert "METRC asks to wait" in house.slack.posted[0].text
+
+
+async def test_a_bot_that_slept_over_closing_and_opening_raises_nothing(house):
+    """Down for a night and a morning: the first rounds read everything anew, and nothing is wrong."""
+    await house.run(NOW, NOW + HOUR)
+    assert await house.run(NOW + DAY, NOW + DAY + HOUR) == []
+
+
+async def test_a_day_that_stays_closed_is_declared_by_a_press(make):
+    """Without a POS a closed day looks like a dead feed; declared closed it raises nothing."""
+    for declared, said in ((True, []), (False, [What.FIRE, What.REPEAT])):
+        house = await make(with_pos=False)
+        await house.round(NOW - HOUR)
+        house.world.falls_silent("L0", NOW - HOUR)
+        if declared:
+            await close_day(house.memory, "L0", date(2026, 3, 3), NOW)
+        assert await house.run(NOW, NOW + 8 * HOUR, every=6 * ROUND) == said
+
+
+async def test_closed_days_are_kept_for_eight_weeks(house):
+    """A second press adds a day; what is too old to learn from is forgotten."""
+    await close_day(house.memory, "L0", date(2026, 1, 2), NOW - 60 * DAY)
+    await close_day(house.memory, "L0", date(2026, 3, 3), NOW)
+    await close_day(house.memory, "L0", date(2026, 3, 3), NOW)
+    assert (await house.memory.recall("closed_days"))["L0"] == '["2026-03-03"]'
+
+
+async def test_a_renewed_key_ends_the_expiry(house):
+    """Told at the step it has reached; the day of renewal ends it, though the configuration still has the old date."""
+    house.watched(key_issued_on=date(2025, 3, 10))
+    await house.run(NOW, NOW + 2 * ROUND)
+    assert house.told == [(What.FIRE, Kind.KEY_EXPIRY)]
+    assert house.slack.posted[0].alert.step == 7
+    await key_renewed(house.memory, "L0", date(2026, 3, 3), NOW)
+    await house.run(NOW + 3 * ROUND, NOW + 5 * ROUND)
+    assert house.told[1:] == [(What.RESOLVE, Kind.KEY_EXPIRY)]
+
+
+async def test_news_are_what_was_not_there_at_first(house):
+    """Old duplicates are no alert, a new one is, and it ends when it is gone."""
+    there = ["R1"]
+
+    async def duplicates(license_number):
+        return there
+
+    house.desk = replace(house.desk, duplicates=duplicates)
+    assert await house.run(NOW, NOW + ROUND) == []
+    there.append("R2")
+    assert await house.run(NOW + 2 * ROUND, NOW + 4 * ROUND) == [What.FIRE]
+    assert "New duplicates in METRC: R2." in house.slack.posted[0].text
+    there.remove("R2")
+    assert await house.run(NOW + 5 * ROUND, NOW + 7 * ROUND) == [What.RESOLVE]
+
+
+async def test_one_round_by_hand_holds_nothing_back(house):
+    """It tells at once, at night too; the next one finds it open, and a good one closes it."""
+    house.world.dead_keys = {"env:KEY0"}
+    night = NOW + 13 * HOUR
+    first = as_json(await house.round(night, ONCE))
+    assert first["schema"] == "countlast.watch/1"
+    [opened] = first["opened"]
+    assert opened == {
+        "key": "dead_key/env:KEY0/C0FLOOR",
+        "kind": "dead_key",
+        "facility": "L0",
+        "facilities": ["L0"],
+        "since": "2026-03-04T07:00:00Z",
+        "headline": "Shop 0: METRC refuses the user key (env:KEY0).",
+    }
+    second = as_json(await house.round(night + ROUND, ONCE))
+    assert (second["opened"], second["open"], second["closed"]) == ([], [opened], [])
+    house.world.dead_keys = set()
+    third = as_json(await house.round(night + 2 * ROUND, ONCE))
+    assert (third["opened"], third["open"], third["closed"]) == ([], [], [opened])
+    assert [letter.what for letter in house.slack.posted] == [What.FIRE, What.RESOLVE]
+
+
+async def test_a_press_between_reading_and_writing_is_not_lost(house):
+    """Somebody acknowledges while a round is being written: the round is compared again, and both hold."""
+    house.world.dead_keys = {"env:KEY0"}
+    await house.round(NOW, ONCE)
+    alerts = house.alerts
+
+    class Pressed:
+        known, alert = alerts.known, alerts.alert
+        presses = 1
+
+        async def write(self, changes, now):
+            if self.presses:
+                self.presses -= 1
+                [alert] = await alerts.known(now)
+                assert await alerts.write([acknowledge(alert, "U0DANA", now)], now)
+            return await alerts.write(changes, now)
+
+    house.desk = replace(house.desk, alerts=Pressed())
+    house.world.dead_keys = set()
+    await house.round(NOW + ROUND, ONCE)
+    [ended] = await alerts.known(NOW)
+    assert (ended.state, ended.by) == (State.CLOSED, "U0DANA")
+
+
+async def test_a_round_that_is_always_outrun_gives_up_in_one_sentence(house):
+    """It does not spin for ever."""
+
+    class Contested:
+        known = house.alerts.known
+
+        async def write(self, changes, now):
+            return False
+
+    house.desk = replace(house.desk, alerts=Contested())
+    with pytest.raises(StorageError, match="changed by others all the time"):
+        await house.round(NOW)
+
+
+async def test_a_round_counts_the_shops_it_read(make):
+    """A heartbeat may be sent only when METRC was read at all."""
+    house = await make(shops=2)
+    assert (await house.round(NOW)).read == 2
+    house.world.host_down = True
+    assert (await house.round(NOW + ROUND)).read == 0
