@@ -148,7 +148,7 @@ async def test_a_question_under_way_is_answered_before_the_end(start, running_sh
 async def listens(bot: Program) -> bool:
     try:
         await bot.get("/healthz")
-    except httpx.ConnectError:
+    except httpx.TransportError:
         return False
     return True
 
