@@ -1,6 +1,7 @@
 """Slots that the clock proposes: several processes try each, most of them are killed, and every slot is run once.
 
-The victims die right after they have won a slot, before its work; whoever comes after the lease does that work.
+They begin together. The victims die right after they have won a slot, before its work, or at the latest when nothing is
+left to win; whoever comes after the lease does the work they abandoned.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from benchmarks.outbox import databases, forking
@@ -56,7 +58,8 @@ def played(url: str, journal: Path, number: int) -> Counter[int]:
         Worker(url, journal, str(n), number, wins=1 + n * number // 200 if n < VICTIMS else None)
         for n in range(PROCESSES)
     ]
-    processes = [forking().Process(target=_live, args=(worker,)) for worker in workers]
+    together = forking().Barrier(PROCESSES)
+    processes = [forking().Process(target=_live, args=(worker, together)) for worker in workers]
     for process in processes:
         process.start()
     for process in processes:
@@ -68,8 +71,11 @@ def played(url: str, journal: Path, number: int) -> Counter[int]:
     return Counter(int(line) for line in journal.read_text(encoding="utf-8").split())
 
 
-def _live(worker: Worker) -> None:
+def _live(worker: Worker, together: Barrier) -> None:
+    together.wait()
     asyncio.run(_work(worker))
+    if worker.wins is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def _work(worker: Worker) -> None:

@@ -387,7 +387,7 @@ def _place(known: Sequence[Alert], conditions: Sequence[Condition], now: datetim
     holders = _holders(known, now)
     for condition in conditions:
         address = (condition.kind, condition.cause, condition.channel)
-        alert = holders.get(address) or _beginning(placed.alerts, condition) or _namesake(placed.alerts, condition)
+        alert = holders.get(address) or _beginning(placed.alerts, condition) or _namesake(placed.alerts, condition, now)
         if alert is None:
             alert = _new(condition, now)
             placed.alerts.append(alert)
@@ -398,9 +398,13 @@ def _place(known: Sequence[Alert], conditions: Sequence[Condition], now: datetim
 
 def _holders(known: Sequence[Alert], now: datetime) -> dict[tuple[Kind, str, str | None], Alert]:
     """By what they hold: live alerts before those that may open again, the newest first."""
-    usable = [a for a in known if a.is_live or (a.closed_at and a.is_told and now - a.closed_at <= REOPENS)]
-    ordered = sorted(usable, key=lambda a: (a.is_live, a.since))
+    ordered = sorted((a for a in known if _may_hold(a, now)), key=lambda a: (a.is_live, a.since))
     return {(alert.kind, member.cause, alert.channel): alert for alert in ordered for member in alert.members}
+
+
+def _may_hold(alert: Alert, now: datetime) -> bool:
+    """Whether it is live, or ended so lately that what returns is the same alert again."""
+    return alert.is_live or (alert.closed_at is not None and alert.is_told and now - alert.closed_at <= REOPENS)
 
 
 def _beginning(alerts: Iterable[Alert], condition: Condition) -> Alert | None:
@@ -412,9 +416,9 @@ def _beginning(alerts: Iterable[Alert], condition: Condition) -> Alert | None:
     return next(found, None)
 
 
-def _namesake(alerts: Iterable[Alert], condition: Condition) -> Alert | None:
-    """A live alert that began with this shop, and goes on with others of its make."""
-    return next((alert for alert in alerts if alert.is_live and alert.key == _key(condition)), None)
+def _namesake(alerts: Iterable[Alert], condition: Condition, now: datetime) -> Alert | None:
+    """One that began with this shop and goes on, or may go on again, with others of its make: a key is live once."""
+    return next((alert for alert in alerts if alert.key == _key(condition) and _may_hold(alert, now)), None)
 
 
 def _key(condition: Condition) -> str:

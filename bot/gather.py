@@ -46,6 +46,7 @@ from bot.model import (
     TransferredPackage,
     Window,
 )
+from bot.numbers import bare
 from bot.ports import Clock, Mirror, PointOfSale, Progress, TrackAndTrace
 
 T = TypeVar("T")
@@ -488,7 +489,16 @@ class _Gathering:
 
         readings = await _at_once(*(ask(row) for row in rows))
         none = (reading.was_read and reading.value is None for reading in readings)
-        lists.pos_unheard = tuple(row for row, absent in zip(rows, none, strict=True) if absent)
+        absent = [row for row, is_absent in zip(rows, none, strict=True) if is_absent]
+        lists.pos_unheard = tuple([row for row in absent if not await self._was_sent_on(row.label, known)])
+
+    async def _was_sent_on(self, label: str, known: Known) -> bool:
+        """Whether METRC knows it after all, as one that left this shop or is on a manifest; so too when that is not read."""
+        problem = await self._freshen((Feed.PACKAGES_TRANSFERRED,), known.since)
+        offered = problem is None or problem.kind is ProblemKind.NOT_OFFERED
+        mirror = self.desk.mirror
+        seen = (*await mirror.transferred_touching(label), *await mirror.transfers_touching(label))
+        return not offered or bool(seen)
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -674,12 +684,12 @@ class Known:
         package = self.package.value
         named = [row.manifest for row in self.rows] + [event.reference for event in self.events]
         named += [package.received_from_manifest] if package is not None else []
-        return frozenset(number for number in map(_number, named) if number)
+        return frozenset(number for number in map(bare, named) if number)
 
     def lost(self, receipts: Iterable[MetrcReceipt]) -> list[PosSaleLine]:
         """The label's sales that are in none of these receipts, by number or by the receipt's id."""
         known = {name for r in receipts for name in ((r.external_number or "").casefold(), str(r.id))} - {""}
-        return [s for s in self.sales if not {s.sale_id.casefold(), (s.receipt_id or "").lstrip("0")} & known]
+        return [s for s in self.sales if not {s.sale_id.casefold(), bare(s.receipt_id)} & known]
 
     def sold_since(self, sales: Iterable[PosSaleLine]) -> datetime:
         """From when on these may have been recorded."""
@@ -695,7 +705,7 @@ class Known:
         origin = package.received_from_license if package is not None else None
         elsewhere = origin and transfer.shipper_license and transfer.shipper_license.strip() != origin.strip()
         is_open = transfer.received_at is None and not transfer.is_voided and not elsewhere
-        return is_open or self.is_missing or transfer.manifest.lstrip("0") in self.manifests
+        return is_open or self.is_missing or bare(transfer.manifest) in self.manifests
 
     @property
     def is_missing(self) -> bool:
@@ -744,17 +754,17 @@ class Known:
     def siblings(self) -> tuple[PosPackage, ...]:
         """A few of the POS's rows of other labels that came on the manifest that METRC received this one on."""
         package = self.package.value
-        manifest = _number(package.received_from_manifest) if package is not None else None
+        manifest = bare(package.received_from_manifest) if package is not None else ""
         rows = self.books.inventory.value or () if manifest else ()
-        return tuple(row for row in rows if row.label != self.label and _number(row.manifest) == manifest)[:5]
+        return tuple(row for row in rows if row.label != self.label and bare(row.manifest) == manifest)[:5]
 
     @property
     def near_and_alone(self) -> tuple[PosPackage, ...]:
         """Rows in stock under nearly this label that came on the same manifest, or on none: another load is its own."""
         package = self.package.value
-        manifest = _number(package.received_from_manifest) if package is not None else None
+        manifest = bare(package.received_from_manifest) if package is not None else ""
         rows = [row for row in self.near_rows if is_well_formed(row.label) and row.quantity]
-        return tuple(row for row in rows if _number(row.manifest) in {None, manifest})
+        return tuple(row for row in rows if bare(row.manifest) in {"", manifest})
 
     @cached_property
     def near_rows(self) -> tuple[PosPackage, ...]:
@@ -767,11 +777,6 @@ class Known:
             (is_well_formed(row.label), count, row) for row in rows if (count := edits(row.label, self.label, most=2))
         ]
         return tuple(row for _, _, row in sorted(near, key=lambda found: found[:2]))
-
-
-def _number(manifest: str | None) -> str | None:
-    """A manifest's number without the leading zeros that one side keeps and the other drops."""
-    return (manifest or "").strip().lstrip("0") or None
 
 
 def access_is_open(access: Access) -> bool:

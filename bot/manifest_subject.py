@@ -23,8 +23,8 @@ from bot.model import (
     Transfer,
     TransferPackage,
 )
+from bot.numbers import bare, same_number
 from bot.record import Labelled, Record, concluded, count_of, tail
-from bot.subject_names import bare, same_number
 from bot.units import plain
 
 TURNED_AWAY: Final = frozenset({"rejected", "returned"})

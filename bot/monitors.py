@@ -28,6 +28,7 @@ from bot.model import (
     Shop,
     Submission,
 )
+from bot.numbers import bare
 from bot.opening import Opening, spoken
 from bot.posting import RETRY_LIMIT, SAME_MOMENT, PosSale, may_arrive_until, sales_of
 from bot.silence import Law, Posted, Rhythm, Verdict, backlog, cadence, drifted, unseen, waiting_posts
@@ -524,7 +525,7 @@ def posted(
 def _own_receipt(
     sale: PosSale, by_number: dict[str, MetrcReceipt], by_id: dict[str, MetrcReceipt]
 ) -> MetrcReceipt | None:
-    stored = (by_id.get(receipt.strip().lstrip("0")) for receipt in sale.receipt_ids)
+    stored = (by_id.get(bare(receipt)) for receipt in sale.receipt_ids)
     return by_number.get(_key(sale.sale_id)) or next((receipt for receipt in stored if receipt), None)
 
 

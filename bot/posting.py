@@ -26,6 +26,7 @@ from bot.model import (
     Shop,
     Submission,
 )
+from bot.numbers import bare
 from bot.units import same_unit
 
 # Under this age an unposted sale is normal everywhere; see also the learned delays below.
@@ -196,7 +197,7 @@ def _pair(
     by_id = {str(receipt.id): receipt for receipt in receipts}
     pairs: dict[str, tuple[MetrcReceipt, ...]] = {}
     for sale in sales:
-        stored = [by_id[i] for i in (_bare(r) for r in sale.receipt_ids) if i in by_id]
+        stored = [by_id[i] for i in (bare(r) for r in sale.receipt_ids) if i in by_id]
         own = {r.id: r for r in (*by_number.get(_key(sale.sale_id), ()), *stored)}
         pairs[sale.sale_id] = tuple(own.values())
     taken = {r.id for own in pairs.values() for r in own}
@@ -311,8 +312,3 @@ def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]]) -> 
 
 def _key(number: str | None) -> str:
     return (number or "").strip().casefold()
-
-
-def _bare(receipt_id: str) -> str:
-    """METRC prints a receipt's id padded with zeros as its number; the POS may store either."""
-    return receipt_id.strip().lstrip("0")

@@ -26,9 +26,9 @@ from bot.model import (
     Result,
     Submission,
 )
+from bot.numbers import bare, same_number
 from bot.posting import Fate
 from bot.record import Record, concluded, count_of, tail
-from bot.subject_names import bare, same_number
 from bot.twins import find_twins
 
 ABOUT_THE_SALE: Final = ("timing.sale", "timing.void", "timing.nightly", "failed_post.")

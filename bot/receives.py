@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from bot.case import in_metrc_units, open_loads, own, pos_total
 from bot.model import Evidence, PosEvent, PosPackage
+from bot.numbers import bare
 from bot.units import same_unit
 
 CORRECTIONS = frozenset({"adjust", "adjustment", "reconcile", "reconciliation", "void", "discontinue", "finish"})
@@ -82,7 +83,7 @@ def _judge(group: list[Receive], evidence: Evidence) -> TwinReceive | None:
 def _to_keep(group: list[Receive], evidence: Evidence) -> tuple[Receive, str]:
     """The accepted manifest first, then the row that sold, then the older one."""
     accepted = _accepted_manifest(evidence)
-    on_it = [r for r in group if accepted and _bare(r.manifest) == _bare(accepted)]
+    on_it = [r for r in group if accepted and bare(r.manifest) == bare(accepted)]
     if 0 < len(on_it) < len(group):
         return min(on_it, key=_age), f"it came on manifest {accepted}, the one METRC goes by"
     sold = [r for r in group if r.row is not None and r.row.quantity < r.quantity]
@@ -141,7 +142,7 @@ def _receive(event: PosEvent, row: PosPackage | None) -> Receive:
 
 def _row_of(event: PosEvent, rows: Sequence[PosPackage]) -> PosPackage | None:
     exact = [r for r in rows if r.received_at == event.at]
-    by_manifest = [r for r in rows if r.manifest and _bare(r.manifest) == _bare(event.reference)]
+    by_manifest = [r for r in rows if r.manifest and bare(r.manifest) == bare(event.reference)]
     return next(iter(exact or by_manifest), None)
 
 
@@ -176,7 +177,3 @@ def _equal(one: Receive, other: Receive) -> bool:
 
 def _age(receive: Receive) -> tuple[float, str]:
     return (receive.at.timestamp() if receive.at else 0.0), receive.id
-
-
-def _bare(manifest: str | None) -> str:
-    return (manifest or "").strip().lstrip("0").casefold()

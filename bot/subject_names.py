@@ -10,6 +10,7 @@ from typing import Final
 from bot.errors import QuestionError
 from bot.labels import nearest
 from bot.model import SubjectKind
+from bot.numbers import same_number
 
 LONGEST_NUMBER: Final = 64
 LONGEST_NAME: Final = 200
@@ -43,17 +44,6 @@ def readable_subject(kind: SubjectKind, text: str) -> str:
     if not fits:
         raise QuestionError(f"{text.strip()[:40]!r} cannot be a {kind.value}; accepted: {ACCEPTED[kind]}")
     return value
-
-
-def same_number(one: str | None, other: str | None) -> bool:
-    """Whether two numbers are the same but for case and leading zeros; a missing one is equal to nothing."""
-    return bool(one) and bool(other) and bare(one) == bare(other)
-
-
-def bare(number: str | None) -> str:
-    """A number as it is compared: METRC pads with zeros, and the POS may store either form."""
-    text = (number or "").strip().casefold()
-    return text.lstrip("0") or text[:1]
 
 
 def name_words(name: str | None) -> tuple[str, ...]:

@@ -35,10 +35,11 @@ from bot.model import (
     SubjectKind,
     Window,
 )
+from bot.numbers import bare, same_number
 from bot.ports import Progress, TrackAndTrace
 from bot.product_subject import product_labels
 from bot.receipt_subject import sale_labels
-from bot.subject_names import bare, name_words, names_alike, numbers_alike, same_number, telling_word
+from bot.subject_names import name_words, names_alike, numbers_alike, telling_word
 
 T = TypeVar("T")
 

@@ -183,6 +183,7 @@ class _Sweeping:
         ground: Ground,
     ) -> Closer:
         stock = self.yard.stock
+        beside = {*labels, *(other for label in labels for other in near_pos.get(label, ()))}
         numbers = {line.sale_id for label in labels for line in ground.books.sales(label)}
         by_number: dict[str, list[MetrcReceipt]] = defaultdict(list)
         for receipt in await self.yard.desk.mirror.receipts_like(numbers, ()):
@@ -195,8 +196,8 @@ class _Sweeping:
             unread=look.unread,
             by_number={number: tuple(own) for number, own in by_number.items()},
             deliveries=look.deliveries,
-            transfers=await stock.transfers_on(labels),
-            transferred=await stock.transferred_on(labels),
+            transfers=await stock.transfers_on(beside),
+            transferred=await stock.transferred_on(beside),
             adjustments=await stock.adjustments_on(labels),
             children=await stock.children_of(labels),
             near=sightings,

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 from bot.errors import Problem, ProblemKind
 from bot.model import LABEL_LENGTH, PosBooks, PosEvent, PosPackage, PosSaleLine, Reading, RefusedRow, Submission
+from bot.numbers import bare
 
 T = TypeVar("T")
 
@@ -121,11 +122,6 @@ class ShopBooks:
     @cached_property
     def _of_sale(self) -> dict[str, list[PosSaleLine]]:
         return _grouped(self.books.sales.value or (), lambda line: line.sale_id)
-
-
-def bare(manifest: str | None) -> str:
-    """A manifest's number without the leading zeros that one side keeps and the other drops; empty when there is none."""
-    return (manifest or "").strip().lstrip("0")
 
 
 def _grouped(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:

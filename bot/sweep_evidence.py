@@ -148,8 +148,7 @@ def full_evidence(label: str, package: MetrcPackage | None, ground: Ground, clos
         pos_sales=plain.pos_sales,
         pos_events=plain.pos_events,
         pos_near=it.near_rows[:MOST_NEAR],
-        # METRC knows none of them: only labels that the POS alone has are laid beside this one
-        pos_unheard=tuple(row for row in it.near_rows if is_well_formed(row.label))[:MOST_NEAR],
+        pos_unheard=_unheard(it, closer),
         pos_kin=_kin(package, children, ground),
         pos_other_lines=it.lines_beside(receipts),
         pos_siblings=it.siblings,
@@ -187,6 +186,18 @@ def _kin(package: MetrcPackage | None, children: Sequence[MetrcPackage], ground:
     """Which of its sources and children the POS knows."""
     labels = {*(package.source_labels if package is not None else ()), *(child.label for child in children)}
     return tuple(sorted(label for label in labels if ground.books.knows(label)))
+
+
+def _unheard(it: Known, closer: Closer) -> tuple[PosPackage, ...]:
+    """Near labels that METRC does not know; only those that the POS alone has are laid beside this one.
+
+    METRC does know one that left this shop or is on a manifest, and nobody can tell when that was not read.
+    """
+    problem = closer.problems.get("transferred")
+    if problem is not None and problem.kind is not ProblemKind.NOT_OFFERED:
+        return ()
+    rows = (row for row in it.near_rows if is_well_formed(row.label))
+    return tuple(row for row in rows if row.label not in {*closer.transferred, *closer.transfers})[:MOST_NEAR]
 
 
 def _near(it: Known, ground: Ground, closer: Closer) -> Reading[tuple[Sighting, ...]] | None:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from bot.case import brought_here, metrc_item, metrc_unit, on_the_road, open_loads, sent_away
 from bot.model import Action, ActionKind, Cause, Diagnosis, Duplicate, Evidence, Posting, Result, Submission
-from bot.sweep_books import bare
+from bot.numbers import bare
 
 
 @dataclass(frozen=True, slots=True)

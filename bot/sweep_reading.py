@@ -28,6 +28,7 @@ from bot.model import (
     Transfer,
     Window,
 )
+from bot.numbers import bare
 from bot.ports import Mirror, PackageStream, Stock, TrackAndTrace
 from bot.sweep_books import ShopBooks
 
@@ -228,7 +229,7 @@ class Wants:
 
     def concern(self, load: Transfer) -> bool:
         """Whether a manifest has to be opened."""
-        return _is_open(load) or self.missing_since is not None or load.manifest.lstrip("0") in self.manifests
+        return _is_open(load) or self.missing_since is not None or bare(load.manifest) in self.manifests
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.model import MetrcReceipt
+from bot.numbers import bare
 from bot.posting import PosSale, quantity_on
 
 # A retry repeats the sale time; minutes of difference come from clocks, not from another sale.
@@ -130,7 +131,7 @@ def _more_than_sold(group: list[MetrcReceipt], sales: tuple[PosSale, ...] | None
 def _twins(
     group: list[MetrcReceipt], extra: int, sales: tuple[PosSale, ...] | None, how: HowTwinned, *, sure: bool
 ) -> Twins:
-    stored = {i.lstrip("0") for sale in sales or () for i in sale.receipt_ids}
+    stored = {bare(i) for sale in sales or () for i in sale.receipt_ids}
 
     def rank(receipt: MetrcReceipt) -> tuple[bool, bool, int]:
         return str(receipt.id) not in stored, not _number(receipt), receipt.id

@@ -461,6 +461,16 @@ def test_a_dead_key_silences_its_own_expiry(book):
     assert book.only.kind is Kind.DEAD_KEY
 
 
+def test_what_returns_under_the_key_of_an_alert_that_ended_lately_is_that_alert_again(book):
+    """It began with one cause and went on with another of its make; both return: one alert, and no second of its key."""
+    own, other = (condition(Kind.METRC_OUTAGE, cause=cause, kin="k") for cause in "ab")
+    book.round(NOW, own)
+    assert book.round(NOW + ROUND, other) == [What.FIRE]
+    book.run(NOW + 2 * ROUND, 2)
+    assert book.round(NOW + 4 * ROUND, replace(own, kin=""), replace(other, license="L2", kin=""))[0] is What.REFIRE
+    assert {member.cause for member in book.only.members} == {"a", "b"}
+
+
 # --- laws -------------------------------------------------------------------------------------------------------------
 
 conditions = st.builds(

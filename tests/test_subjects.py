@@ -25,8 +25,9 @@ from bot.model import (
     Subject,
     SubjectKind,
 )
+from bot.numbers import bare, same_number
 from bot.report import as_json
-from bot.subject_names import bare, name_words, names_alike, numbers_alike, readable_subject, same_number
+from bot.subject_names import name_words, names_alike, numbers_alike, readable_subject
 from bot.subject_reading import MOST_PACKAGES
 from bot.subjects import judge
 from bot.wording import as_text

@@ -27,6 +27,7 @@ from bot.model import (
     Probe,
     Quote,
 )
+from bot.numbers import bare
 from bot.posting import Fate, PostedSale
 from bot.refusals import Blame, blame
 
@@ -219,11 +220,11 @@ def _other_license(case: Case) -> Finding | None:
     seen, rows = e.elsewhere, e.pos_rows.value or ()
     if seen is None or e.package.value is not None or not e.package.was_read:
         return None
-    manifests = {_bare(row.manifest): row for row in rows if _bare(row.manifest)}
-    there = next((s for s in seen.value or () if _bare(s.manifest) in manifests), None)
+    manifests = {bare(row.manifest): row for row in rows if bare(row.manifest)}
+    there = next((s for s in seen.value or () if bare(s.manifest) in manifests), None)
     if there is None:
         return None
-    row = manifests[_bare(there.manifest)]
+    row = manifests[bare(there.manifest)]
     return Finding(
         code="wrong_license.sister-license",
         cause=Cause.WRONG_LICENSE,
@@ -238,10 +239,6 @@ def _other_license(case: Case) -> Finding | None:
         ),
         brings_about=("in_transit.elsewhere", "failed_post.refused", "failed_post.never-posted"),
     )
-
-
-def _bare(manifest: str | None) -> str:
-    return (manifest or "").strip().lstrip("0")
 
 
 def _rights(case: Case) -> Outcome | None:
@@ -344,7 +341,7 @@ def _only_refusals(access: Access) -> bool:
 
 
 def _alike(one: str, other: str) -> bool:
-    def bare(text: str) -> str:
+    def letters(text: str) -> str:
         return "".join(c for c in text.casefold() if c.isalnum())
 
-    return edits(bare(one), bare(other), most=2) is not None
+    return edits(letters(one), letters(other), most=2) is not None

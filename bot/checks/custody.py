@@ -48,6 +48,7 @@ from bot.model import (
     Transfer,
     TransferPackage,
 )
+from bot.numbers import same_number
 from bot.posting import Fate
 from bot.refusals import Blame, blame, could_be
 from bot.splits import Part, unrecorded_parts, unrecorded_sources
@@ -166,7 +167,7 @@ def _less(case: Case) -> list[Finding]:
     for transfer, carried in brought_here(e):
         short = _short(carried)
         ref = f"metrc manifest {transfer.manifest}"
-        same = transfer.manifest.lstrip("0") == package.received_from_manifest.lstrip("0")
+        same = same_number(transfer.manifest, package.received_from_manifest)
         if not same or not short or ref in case.idle or _took_in_less(e, carried):
             continue
         unit = carried.received_unit or carried.shipped_unit or package.unit or ""

@@ -207,7 +207,7 @@ def _receive(case: Case, twin: TwinReceive) -> Finding:
     return Finding(
         code=code,
         cause=Cause.DUPLICATION,
-        headline=f"The POS received this package {len(twin.remove) + 1} times; METRC shipped it once.",
+        headline=f"The POS received this package {_times(len(twin.remove) + 1)}; METRC shipped it once.",
         action=_wait(case, wait, f"receive {ids}")
         or Action(
             ActionKind.REMOVE_DUPLICATE,

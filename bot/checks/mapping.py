@@ -35,7 +35,7 @@ from bot.case import (
     share,
     unknown,
 )
-from bot.labels import is_well_formed, nearest
+from bot.labels import as_digits, is_well_formed, nearest
 from bot.model import (
     LABEL_LENGTH,
     Action,
@@ -274,6 +274,12 @@ def _true_label(e: Evidence, row: PosPackage) -> Sighting | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
+def _may_mean(typed: str, label: str) -> bool:
+    """Whether a row's label cannot be METRC's own and may be this one. Read as digits it may name another outright."""
+    meant = as_digits(typed)
+    return not is_well_formed(typed) and (meant == label or not is_well_formed(meant))
+
+
 def _metrc_only(case: Case) -> list[Finding]:
     """METRC holds the package and the POS has no row for it."""
     e = case.evidence
@@ -284,7 +290,7 @@ def _metrc_only(case: Case) -> list[Finding]:
         return []
     came = f"received {case.clock(package.received_at)}" if package.received_at else "made at this license"
     said = quote(e.package, f"{plain(package.quantity)} {package.unit}, {came}")
-    typed = [row for row in e.pos_near if not is_well_formed(row.label)]
+    typed = [row for row in e.pos_near if _may_mean(row.label, case.label)]
     typed += [row for row in e.pos_unheard if _is_of(row, package.item)]
     if typed:
         return [_mistyped_in_pos(case, typed[0], said)]

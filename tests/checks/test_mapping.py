@@ -549,3 +549,22 @@ def test_a_mistyped_label_stands_for_the_refused_sales_too():
     assert diagnosis.code == "mapping.label-mistyped"
     assert [quantity for _, quantity, _ in shares(diagnosis)] == ["-2", "40"]
     assert diagnosis.gap.unexplained == 0
+
+
+@pytest.mark.parametrize(("typed", "means_it"), [("O", True), ("another", False)])
+def test_a_typed_row_that_reads_as_another_label_is_not_this_one(typed, means_it):
+    """With O for 0 it names the next package of the load outright, however near that is."""
+    here = HEALTHY.package.value.label
+    label = (
+        here.replace("0", "O", 1)
+        if typed == "O"
+        else f"{here[:-1]}{'7' if here[-1] != '7' else '8'}".replace("0", "O", 1)
+    )
+    evidence = replace(
+        unstocked(),
+        pos_near=(replace(HEALTHY.pos_rows.value[0], label=label),),
+        pos_events=read((), "pos"),
+        pos_sales=read((), "pos"),
+    )
+    found = codes(check(case(evidence)))
+    assert found == (["mapping.label-mistyped"] if means_it else ["mapping.not-in-pos"])
