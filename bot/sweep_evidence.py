@@ -20,6 +20,7 @@ from bot.model import (
     MetrcDelivery,
     MetrcPackage,
     MetrcReceipt,
+    PosPackage,
     PostingDelays,
     Reading,
     Shop,
