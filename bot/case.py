@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -49,11 +49,12 @@ class Case:
     earlier: tuple[Outcome, ...] = ()
     gap: Gap | None = None
     idle: frozenset[str] = frozenset()
+    laid: InitVar[Matched | None] = None
     matched: Matched = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Lay the POS's sales beside METRC's receipts once for all checks."""
-        object.__setattr__(self, "matched", match(self.evidence))
+    def __post_init__(self, laid: Matched | None) -> None:
+        """Lay the POS's sales beside METRC's receipts, unless that was done for an earlier check."""
+        object.__setattr__(self, "matched", laid or match(self.evidence))
 
     @property
     def label(self) -> str:
@@ -181,7 +182,8 @@ def grams_each(evidence: Evidence) -> Decimal | None:
 def in_metrc_units(quantity: Decimal, unit: str | None, evidence: Evidence) -> Decimal | None:
     """A POS quantity in the package's METRC unit; None when the two cannot be compared."""
     wanted = metrc_unit(evidence)
-    return convert(quantity, unit or pos_unit(evidence) or wanted, wanted, grams_each=grams_each(evidence))
+    given = unit or pos_unit(evidence) or wanted
+    return quantity if same_unit(given, wanted) else convert(quantity, given, wanted, grams_each=grams_each(evidence))
 
 
 def pos_total(evidence: Evidence) -> Decimal | None:

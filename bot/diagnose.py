@@ -28,6 +28,7 @@ from bot.model import (
     Result,
     Share,
 )
+from bot.posting import match
 from bot.units import plain
 
 _UNDONE_BY: Final = {
@@ -110,11 +111,11 @@ def _weight(finding: Finding, findings: Sequence[Finding], gap: Gap | None) -> D
 
 def _judged(evidence: Evidence) -> tuple[tuple[Outcome, ...], Gap | None]:
     """Every check's outcome and the account; heard once more when an event turned out to explain nothing."""
-    outcomes = _run(evidence)
-    idle = _idle(outcomes, account(evidence, outcomes))
-    outcomes = _run(evidence, idle) if idle else outcomes
+    outcomes, gap = _run(evidence)
+    idle = _idle(outcomes, gap)
+    outcomes, gap = _run(evidence, idle) if idle else (outcomes, gap)
     closed = any(outcome.closes for outcome in outcomes)
-    return outcomes, None if closed else account(evidence, outcomes)
+    return outcomes, None if closed else gap
 
 
 def _idle(outcomes: Sequence[Outcome], gap: Gap | None) -> frozenset[str]:
@@ -126,14 +127,18 @@ def _idle(outcomes: Sequence[Outcome], gap: Gap | None) -> frozenset[str]:
     return frozenset(share.refs[-1] for share in shares if share.rest and share.refs[-1] not in used)
 
 
-def _run(evidence: Evidence, idle: frozenset[str] = frozenset()) -> tuple[Outcome, ...]:
+def _run(evidence: Evidence, idle: frozenset[str] = frozenset()) -> tuple[tuple[Outcome, ...], Gap | None]:
     outcomes: tuple[Outcome, ...] = ()
+    gap, laid = account(evidence, ()), match(evidence)
     for name, check in ORDER:
         if any(outcome.closes for outcome in outcomes):
             outcomes = (*outcomes, _not_reached(name))
             continue
-        outcomes = (*outcomes, check(Case(evidence, outcomes, account(evidence, outcomes), idle)))
-    return outcomes
+        outcome = check(Case(evidence, outcomes, gap, idle, laid))
+        outcomes = (*outcomes, outcome)
+        if any(finding.shares for finding in outcome.findings):
+            gap = account(evidence, outcomes)
+    return outcomes, gap
 
 
 def _not_reached(name: CheckName) -> Outcome:

@@ -160,6 +160,15 @@ class MetrcPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class PackageHead:
+    """A package in the mirror by what tells whether it changed. ``id``: METRC's; ``changed_at``: its last change there."""
+
+    label: str
+    id: int
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class MetrcLine:
     """One line of a receipt or delivery: ``quantity`` of ``label`` in ``unit``."""
 

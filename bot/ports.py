@@ -21,6 +21,7 @@ from bot.model import (
     MetrcItem,
     MetrcPackage,
     MetrcReceipt,
+    PackageHead,
     PackageList,
     PosBooks,
     PostingDelays,
@@ -519,16 +520,20 @@ class Intents(Protocol):
         """All of these facilities, newest first; ``subject``: only those about this label or number."""
         ...
 
-    async def place(self, intent_id: str, channel: str, message: str) -> None:
-        """Remember where the card is: a channel and a message's ``ts``."""
+    async def place(self, intent_id: str, channel: str, message: str, revision: int) -> None:
+        """Remember where a card is (a channel and a message's ``ts``) and which revision it shows."""
+        ...
+
+    async def cards(self, intent_id: str) -> tuple[tuple[str, str], ...]:
+        """Where the cards of an intent are, as channel and message; those that were posted first in front."""
         ...
 
     async def places(self, limit: int) -> tuple[tuple[Intent, str, str], ...]:
         """Cards that show an older revision than the intent has, with channel and message."""
         ...
 
-    async def shown(self, intent_id: str, revision: int) -> None:
-        """The card shows this revision now."""
+    async def shown(self, channel: str, message: str, revision: int) -> bool:
+        """The card shows this revision now; False: a newer one was shown before, which has to be shown again."""
         ...
 
     async def take(self, press: Press) -> bool:
@@ -590,10 +595,10 @@ class Stock(Protocol):
         """Write packages without claiming that any window of the feed is held."""
         ...
 
-    async def packages_after(
+    async def heads_after(
         self, label: str, limit: int, *, active_since: datetime, closed_since: datetime
-    ) -> tuple[MetrcPackage, ...]:
-        """At most ``limit`` packages behind ``label``, by label, each label's last change last.
+    ) -> tuple[PackageHead, ...]:
+        """Which packages there are behind ``label``: at most ``limit``, by label, each label's last change last.
 
         Left out: active ones that were not read since ``active_since``, for they have left the list; and inactive ones
         that did not change since ``closed_since``.
@@ -601,7 +606,7 @@ class Stock(Protocol):
         ...
 
     async def packages_of(self, labels: Collection[str], *, active_since: datetime) -> dict[str, MetrcPackage]:
-        """These packages as last seen, whatever their age; active ones as in ``packages_after``."""
+        """These packages as last seen, whatever their age; active ones as in ``heads_after``."""
         ...
 
     async def children_of(self, labels: Collection[str]) -> dict[str, tuple[MetrcPackage, ...]]:

@@ -1,8 +1,9 @@
 """The whole shop: read the lists of both sides, judge every label, and group what is wrong by its common cause.
 
-Every label gets the full diagnosis. It is first judged by what the stock lists and the POS's books say; where anything is
-found or left open, a closer look reads what may explain it, and the label is judged anew. Labels pass through a few
-hundred at a time and in a thread, so that a large shop takes no more room than a small one and nobody waits behind it.
+Every label gets the full diagnosis. It is first judged by what the stock lists and the POS's books say, most of them as
+their page comes and while METRC is asked for the next; where anything is found or left open, a closer look reads what
+may explain it, and the label is judged anew. Labels pass through a few hundred at a time and in a thread, so that a large
+shop takes no more room than a small one and nobody waits behind it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from bot.diagnose import diagnose
 from bot.errors import Problem, ProblemKind
 from bot.gather import MARGIN, UNKNOWN_AGE, access_is_open
-from bot.model import Access, Cause, Diagnosis, Evidence, MetrcPackage, MetrcReceipt, PosBooks, Sighting
+from bot.model import (
+    Access,
+    Cause,
+    Diagnosis,
+    Evidence,
+    MetrcPackage,
+    MetrcReceipt,
+    PackageHead,
+    PackageList,
+    PosBooks,
+    Sighting,
+)
 from bot.sweep_books import ShopBooks
 from bot.sweep_evidence import Closer, Ground, full_evidence, known, plain_evidence
 from bot.sweep_groups import Sweep, Tally
@@ -30,6 +43,9 @@ __all__ = ["SweepProgress", "Yard", "sweep"]
 
 AT_ONCE: Final = 250
 """Labels that are judged in one go: a second's work at most."""
+
+HEADS: Final = 2000
+"""Labels that are looked up at once to see which of them are judged already."""
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +65,15 @@ async def sweep(yard: Yard, progress: SweepProgress, *, timer: Callable[[], floa
     return Sweep(yard.desk.shop.license, tally.packages, tally.agree, tally.groups(), requests, seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some labels to be judged, METRC's packages of them, and how many others were found to agree before."""
+
+    labels: list[str]
+    packages: Packages
+    agreed: int = 0
+
+
 @dataclass
 class _Sweeping:
     yard: Yard
@@ -61,6 +86,9 @@ class _Sweeping:
     counted: int = 0
     # active packages that were not read since then have left the list
     active_since: datetime = LONG_AGO
+    # by id and last change: packages that were found to agree as they came; and the ids that another list held as well
+    agreed: set[int] = field(default_factory=set)
+    elsewhere: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.now = self.yard.desk.clock.now()
@@ -72,11 +100,11 @@ class _Sweeping:
         if not access_is_open(access):
             await self._closed(ground)
             return self.tally
-        listed = await read_lists(self.yard, ground.books, self.now, self._count_packages)
+        ground = replace(ground, delays=await self.yard.desk.mirror.delays(self.now - UNKNOWN_AGE))
+        listed = await read_lists(self.yard, ground.books, self.now, partial(self._came, ground))
         self.active_since = self.now if listed.is_whole else LONG_AGO
         self.counted = 0
-        delays = await self.yard.desk.mirror.delays(self.now - UNKNOWN_AGE)
-        ground = replace(ground, package_problem=listed.problem, delays=delays)
+        ground = replace(ground, package_problem=listed.problem)
         await self._judge_all(ground)
         await self._look_closer(ground)
         return self.tally
@@ -89,7 +117,7 @@ class _Sweeping:
 
     async def _closed(self, ground: Ground) -> None:
         """Behind a closed gate one answer holds for every label, and nothing more is read."""
-        labels = [label async for chunk, _ in self._chunks(ground) for label in chunk]
+        labels = [label async for chunk in self._chunks(ground) for label in chunk.labels]
         evidence = plain_evidence(labels[0] if labels else "", None, ground)
         self.tally.add_all(labels, evidence, diagnose(evidence, ""))
 
@@ -98,10 +126,11 @@ class _Sweeping:
     async def _judge_all(self, ground: Ground) -> None:
         """The first pass: what agrees is counted, the rest is remembered by its label."""
         total = len(ground.books.labels)
-        async for labels, packages in self._chunks(ground):
-            judged = await asyncio.to_thread(_judged_plainly, labels, packages, ground)
+        async for chunk in self._chunks(ground):
+            judged = await asyncio.to_thread(_judged_plainly, chunk.labels, chunk.packages, ground)
             self._sort(judged, ground)
-            self.counted += len(labels)
+            self.tally.agreed(chunk.agreed)
+            self.counted += len(chunk.labels) + chunk.agreed
             await self.progress("Comparing both sides", self.counted, max(total, self.counted))
 
     def _sort(self, judged: Sequence[Judged], ground: Ground) -> None:
@@ -119,22 +148,29 @@ class _Sweeping:
             else:
                 self.suspects.append(label)
 
-    async def _chunks(self, ground: Ground) -> AsyncIterator[tuple[list[str], Packages]]:
+    async def _chunks(self, ground: Ground) -> AsyncIterator[_Chunk]:
         """Labels known to either side, in order and in pieces, with METRC's packages of them."""
+        stock, closed_since = self.yard.stock, self.now - UNKNOWN_AGE
         expected = sorted({*ground.books.labels, *await self._expected()})
         after, more = "", True
         while more:
-            found = await self.yard.stock.packages_after(
-                after, AT_ONCE, active_since=self.active_since, closed_since=self.now - UNKNOWN_AGE
-            )
-            packages = {package.label: package for package in found}
+            found = await stock.heads_after(after, HEADS, active_since=self.active_since, closed_since=closed_since)
+            heads = {head.label: head for head in found}
             more = bool(found)
             last = found[-1].label if more else None
             until = bisect_right(expected, last) if last is not None else len(expected)
-            labels = sorted({*expected[bisect_right(expected, after) : until], *packages})
-            for start in range(0, len(labels), AT_ONCE):
-                yield labels[start : start + AT_ONCE], packages
+            labels = sorted({*expected[bisect_right(expected, after) : until], *heads})
+            doubtful = [label for label in labels if not self._has_agreed(heads.get(label))]
+            yield _Chunk([], {}, len(labels) - len(doubtful))
+            for start in range(0, len(doubtful), AT_ONCE):
+                some = doubtful[start : start + AT_ONCE]
+                listed = [label for label in some if label in heads]
+                yield _Chunk(some, await stock.packages_of(listed, active_since=self.active_since))
             after = last or after
+
+    def _has_agreed(self, head: PackageHead | None) -> bool:
+        """Whether the mirror holds the label as it was when it was judged."""
+        return head is not None and _sign(head.id, head.changed_at) in self.agreed and head.id not in self.elsewhere
 
     async def _expected(self) -> set[str]:
         """Labels on loads that are on their way here."""
@@ -216,8 +252,13 @@ class _Sweeping:
             for label, others in mine.items()
         }
 
-    async def _count_packages(self, count: int) -> None:
-        self.counted += count
+    async def _came(self, ground: Ground, listing: PackageList, packages: Sequence[MetrcPackage]) -> None:
+        """Judge a page of the active list at once: while METRC's next answer is on its way there is nothing else to do."""
+        if listing is PackageList.ACTIVE:
+            self.agreed.update(_signs_of_agreeing(packages, ground))
+        else:
+            self.elsewhere.update(package.id for package in packages)
+        self.counted += len(packages)
         await self.progress("Reading METRC's packages", self.counted, 0)
 
     async def _count_receipts(self, count: int) -> None:
@@ -231,6 +272,21 @@ class _Sweeping:
 def _judged_plainly(labels: Sequence[str], packages: Packages, ground: Ground) -> list[Judged]:
     found = (plain_evidence(label, packages.get(label), ground) for label in labels)
     return [(evidence, diagnose(evidence, "")) for evidence in found]
+
+
+def _signs_of_agreeing(packages: Sequence[MetrcPackage], ground: Ground) -> Iterator[int]:
+    """Of packages that the POS holds too and in which nothing is found."""
+    for package in packages:
+        changed_at, label = package.last_modified, package.label
+        if changed_at is None or not ground.books.rows(label):
+            continue
+        if diagnose(plain_evidence(label, package, ground), "").cause is Cause.NONE:
+            yield _sign(package.id, changed_at)
+
+
+def _sign(package_id: int, changed_at: datetime) -> int:
+    """A package at one moment, in less room than the two take."""
+    return hash((package_id, changed_at))
 
 
 def _judged_fully(labels: Sequence[str], packages: Packages, ground: Ground, closer: Closer) -> list[Judged]:

@@ -58,7 +58,10 @@ LISTS: Final = {
 }
 
 Count = Callable[[int], Awaitable[None]]
-"""Told how many packages, or receipts, came so far."""
+"""Told how many receipts came."""
+
+Came = Callable[[PackageList, Sequence[MetrcPackage]], Awaitable[None]]
+"""Told which packages came with a page of a list."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Listed:
     problem: Problem | None = None
 
 
-async def read_lists(yard: Yard, books: ShopBooks, now: datetime, told: Count) -> Listed:
+async def read_lists(yard: Yard, books: ShopBooks, now: datetime, came: Came) -> Listed:
     """Read METRC's package lists and the loads on their way into the mirror.
 
     The active list is read whole, for only so can it be seen what has left it.
@@ -134,8 +137,8 @@ async def read_lists(yard: Yard, books: ShopBooks, now: datetime, told: Count) -
     oldest = min(books.oldest or now, now - WHOLE) - UNKNOWN_AGE
     whole = Window(max(oldest, now - FARTHEST), now)
     active, *others, _ = await _all(
-        _tried(_whole_list(yard, whole, told)),
-        *(_tried(_caught_up(yard, feed, now - UNKNOWN_AGE, now, told)) for feed in LISTS),
+        _tried(_whole_list(yard, whole, came)),
+        *(_tried(_caught_up(yard, feed, now - UNKNOWN_AGE, now, came)) for feed in LISTS),
         # a load that cannot be read is asked for again when a label is looked for
         _tried(read_loads(yard.desk, now - UNKNOWN_AGE, now, _is_open)),
     )
@@ -145,27 +148,27 @@ async def read_lists(yard: Yard, books: ShopBooks, now: datetime, told: Count) -
     return Listed(active is None, problem if is_offered else None)
 
 
-async def _whole_list(yard: Yard, window: Window, told: Count) -> None:
-    await _store(yard, PackageList.ACTIVE, window, window.end, told)
+async def _whole_list(yard: Yard, window: Window, came: Came) -> None:
+    await _store(yard, PackageList.ACTIVE, window, window.end, came)
     await yard.desk.mirror.store(Feed.PACKAGES_ACTIVE, (), window, window.end)
 
 
-async def _caught_up(yard: Yard, feed: Feed, since: datetime, now: datetime, told: Count) -> None:
+async def _caught_up(yard: Yard, feed: Feed, since: datetime, now: datetime, came: Came) -> None:
     """Read a list on from where the mirror stands; the claim that a window is held is written after its rows."""
     mirror = yard.desk.mirror
     held = await mirror.coverage(feed)
     windows = missing(held.window if held else None, Window(since, now), max(CHUNK, yard.desk.metrc.widest))
     for window in windows:
-        await _store(yard, LISTS[feed], window, now, told)
+        await _store(yard, LISTS[feed], window, now, came)
         await mirror.store(feed, (), window, now)
 
 
 async def read_further_back(yard: Yard, since: datetime, now: datetime) -> Problem | None:
     """Read the lists that are not read whole further back, for packages that no list held so far."""
-    return _first(await _all(*(_tried(_caught_up(yard, feed, since, now, _unheard)) for feed in LISTS)))
+    return _first(await _all(*(_tried(_caught_up(yard, feed, since, now, _unseen)) for feed in LISTS)))
 
 
-async def _store(yard: Yard, listing: PackageList, window: Window, now: datetime, told: Count) -> None:
+async def _store(yard: Yard, listing: PackageList, window: Window, now: datetime, came: Came) -> None:
     waiting: list[MetrcPackage] = []
 
     async def take(packages: Sequence[MetrcPackage]) -> None:
@@ -174,7 +177,7 @@ async def _store(yard: Yard, listing: PackageList, window: Window, now: datetime
             ready = tuple(waiting)
             waiting.clear()
             await yard.stock.keep(ready, now)
-        await told(len(packages))
+        await came(listing, packages)
 
     await yard.stream.each_package(listing, window, take)
     if waiting:
@@ -393,3 +396,7 @@ def _too_many(count: int, what: str) -> Problem:
 
 async def _unheard(_count: int) -> None:
     """Nobody counts."""
+
+
+async def _unseen(_listing: PackageList, _packages: Sequence[MetrcPackage]) -> None:
+    """Nobody looks at them as they come."""

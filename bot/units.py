@@ -27,7 +27,9 @@ MILLILITERS: Final = {
 
 def same_unit(one: str | None, other: str | None) -> bool:
     """Whether two unit names are the same, whatever their case; a missing name is equal to nothing."""
-    return one is not None and other is not None and one.strip().casefold() == other.strip().casefold()
+    if one is None or other is None:
+        return False
+    return one == other or one.strip().casefold() == other.strip().casefold()
 
 
 def convert(quantity: Decimal, unit: str, wanted: str, *, grams_each: Decimal | None = None) -> Decimal | None:

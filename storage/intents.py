@@ -21,9 +21,10 @@ from bot.removals import MOVES, IllegalMove, Intent, Press, Target, Verb, digest
 from storage.audit import append_within
 from storage.bodies import from_json, to_json
 from storage.engine import Database
-from storage.tables import RemovalPressRow, RemovalRecordRow, RemovalRow, table_of
+from storage.tables import RemovalCardRow, RemovalPressRow, RemovalRecordRow, RemovalRow, table_of
 
 _REMOVALS = table_of(RemovalRow)
+_CARDS = table_of(RemovalCardRow)
 _RECORDS = table_of(RemovalRecordRow)
 _PRESSES = table_of(RemovalPressRow)
 
@@ -52,7 +53,7 @@ class SqlIntents:
             if not free:
                 return None
             kept = _of_these(intent, [t for t in intent.targets if t.record_id in free])
-            await connection.execute(_REMOVALS.insert(), {"id": kept.id, "shown": 0, **_columns(kept)})
+            await connection.execute(_REMOVALS.insert(), {"id": kept.id, **_columns(kept)})
             await append_within(self._database, connection, told(kept))
             return kept
 
@@ -108,26 +109,35 @@ class SqlIntents:
 
     # --- cards
 
-    async def place(self, intent_id: str, channel: str, message: str) -> None:
-        """Remember where the card is."""
-        where = update(_REMOVALS).where(_REMOVALS.c.id == intent_id)
+    async def place(self, intent_id: str, channel: str, message: str, revision: int) -> None:
+        """Remember where a card is, and what it shows; one that is known already stays as it is."""
+        columns = {"channel": channel, "message": message, "removal_id": intent_id, "shown": revision}
         async with self._database.writing() as connection:
-            await connection.execute(where.values(channel=channel, message=message))
+            await connection.execute(self._database.insert(_CARDS).values(**columns).on_conflict_do_nothing())
+
+    async def cards(self, intent_id: str) -> tuple[tuple[str, str], ...]:
+        """Where the cards of an intent are, those that were posted first in front."""
+        order = (_CARDS.c.message, _CARDS.c.channel)
+        statement = select(_CARDS.c.channel, _CARDS.c.message).where(_CARDS.c.removal_id == intent_id).order_by(*order)
+        async with self._database.reading() as connection:
+            found = (await connection.execute(statement)).all()
+        return tuple((channel, message) for channel, message in found)
 
     async def places(self, limit: int) -> tuple[tuple[Intent, str, str], ...]:
         """Cards that show an older revision than the intent has."""
-        columns = (_REMOVALS.c.body, _REMOVALS.c.channel, _REMOVALS.c.message)
-        stale = (_REMOVALS.c.message.is_not(None), _REMOVALS.c.shown < _REMOVALS.c.revision)
-        statement = select(*columns).where(*stale).order_by(_REMOVALS.c.proposed_at).limit(limit)
+        columns = (_REMOVALS.c.body, _CARDS.c.channel, _CARDS.c.message)
+        both = _CARDS.join(_REMOVALS, _CARDS.c.removal_id == _REMOVALS.c.id)
+        stale = select(*columns).select_from(both).where(_CARDS.c.shown < _REMOVALS.c.revision)
         async with self._database.reading() as connection:
-            found = (await connection.execute(statement)).all()
+            found = (await connection.execute(stale.order_by(_REMOVALS.c.proposed_at).limit(limit))).all()
         return tuple((from_json(Intent, body), channel, message) for body, channel, message in found)
 
-    async def shown(self, intent_id: str, revision: int) -> None:
-        """The card shows this revision now; an older one is never shown after a newer."""
-        where = update(_REMOVALS).where(_REMOVALS.c.id == intent_id, _REMOVALS.c.shown < revision)
+    async def shown(self, channel: str, message: str, revision: int) -> bool:
+        """The card shows this revision now; False: a newer one was shown before, which has to be shown again."""
+        card = (_CARDS.c.channel == channel, _CARDS.c.message == message, _CARDS.c.shown <= revision)
+        statement = update(_CARDS).where(*card).values(shown=revision).returning(_CARDS.c.message)
         async with self._database.writing() as connection:
-            await connection.execute(where.values(shown=revision))
+            return await connection.scalar(statement) is not None
 
     # --- presses
 

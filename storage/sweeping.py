@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, null, or_, select
 
-from bot.model import Adjustment, Direction, MetrcPackage, MetrcReceipt, PackageList, Transfer, TransferredPackage
+from bot.model import (
+    Adjustment,
+    Direction,
+    MetrcPackage,
+    MetrcReceipt,
+    PackageHead,
+    PackageList,
+    Transfer,
+    TransferredPackage,
+)
 from storage import rows, tables
 from storage.bodies import from_json
 from storage.engine import Database
@@ -41,13 +50,13 @@ class SqlStock:
         """Write packages without claiming that any window of the feed is held."""
         await self._mirror.keep(packages, read_at)
 
-    async def packages_after(
+    async def heads_after(
         self, label: str, limit: int, *, active_since: datetime, closed_since: datetime
-    ) -> tuple[MetrcPackage, ...]:
+    ) -> tuple[PackageHead, ...]:
         """A page of packages in the order of labels; all rows of one label are in the same page."""
         listing, changed_at = _PACKAGES.c.listing, _PACKAGES.c.changed_at
         statement = (
-            self._packages(active_since)
+            self._packages(active_since, _PACKAGES.c.metrc_id, changed_at)
             .where(_PACKAGES.c.label > label)
             .where(or_(listing.is_(None), listing != PackageList.INACTIVE, changed_at >= closed_since))
             .limit(limit)
@@ -56,11 +65,12 @@ class SqlStock:
         if len(found) == limit and found[0].label != found[-1].label:
             # the last label's other rows may be on the next page, so all of it is left to that one
             found = [row for row in found if row.label != found[-1].label]
-        return tuple(from_json(MetrcPackage, row.body) for row in found)
+        return tuple(PackageHead(row.label, row.metrc_id, row.changed_at) for row in found)
 
     async def packages_of(self, labels: Collection[str], *, active_since: datetime) -> dict[str, MetrcPackage]:
         """These packages as last seen."""
-        found = await self._some(labels, lambda some: self._packages(active_since).where(_PACKAGES.c.label.in_(some)))
+        bodies = self._packages(active_since, _PACKAGES.c.body)
+        found = await self._some(labels, lambda some: bodies.where(_PACKAGES.c.label.in_(some)))
         return {row.label: from_json(MetrcPackage, row.body) for row in found}
 
     async def children_of(self, labels: Collection[str]) -> dict[str, tuple[MetrcPackage, ...]]:
@@ -130,14 +140,14 @@ class SqlStock:
         found = await self._some(labels, lambda some: ordered.where(table.label.in_(some)))
         return _by_label(found, lambda row: from_json(Adjustment, row.body))
 
-    def _packages(self, active_since: datetime) -> Select[Any]:
+    def _packages(self, active_since: datetime, *columns: ColumnElement[Any]) -> Select[Any]:
         listing, read_at = _PACKAGES.c.listing, _PACKAGES.c.read_at
         still_there: ColumnElement[bool] = or_(
             listing.is_(None), listing != PackageList.ACTIVE, read_at >= active_since
         )
         order = (_PACKAGES.c.label, _PACKAGES.c.changed_at, read_at, _PACKAGES.c.metrc_id)
-        columns = select(_PACKAGES.c.label, _PACKAGES.c.body)
-        return columns.where(_PACKAGES.c.license == self._license, still_there).order_by(*order)
+        wanted = select(_PACKAGES.c.label, *columns)
+        return wanted.where(_PACKAGES.c.license == self._license, still_there).order_by(*order)
 
     async def _some(self, labels: Collection[str], statement: Callable[[Sequence[str]], Select[Any]]) -> list[Row[Any]]:
         return [row for some in _pieces(sorted(set(labels))) for row in await self._all(statement(some))]

@@ -309,7 +309,7 @@ class DeliveryKeyRow(Row, table=True):
 
 
 class RemovalRow(Row, table=True):
-    """A removal that was proposed. Its id is pressed without a license. ``shown``: the revision that its card shows."""
+    """A removal that was proposed. Its id is pressed without a license."""
 
     __tablename__ = "removal"
     __table_args__ = (Index(None, "due_at"), Index(None, "license", "proposed_at"), Index(None, "license", "subject"))
@@ -322,10 +322,19 @@ class RemovalRow(Row, table=True):
     revision: int
     proposed_at: datetime
     due_at: datetime | None
-    channel: str | None = None
-    message: str | None = None
-    shown: int = 0
     body: str
+
+
+class RemovalCardRow(Row, table=True):
+    """A message in Slack that shows a removal; each thread that asked has its own. ``shown``: which revision it shows."""
+
+    __tablename__ = "removal_card"
+    __table_args__ = (Index(None, "removal_id"),)
+
+    channel: str = Field(primary_key=True)
+    message: str = Field(primary_key=True)
+    removal_id: str
+    shown: int
 
 
 class RemovalRecordRow(Row, table=True):

@@ -13,7 +13,7 @@ Patients, caregivers, consumers, drivers and addresses are in many rows. Nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -186,21 +186,21 @@ def _digits(text: str) -> Decimal:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Two values under one name leave it open which one is true."""
     value = dict(pairs)
-    if len({key.lower() for key in value}) < len(pairs):
+    if len(set(map(str.lower, value))) < len(pairs):
         raise ValueError
     return value
 
 
 def _is_deep(value: object) -> bool:
     level = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
-    return bool(level)
+    for _ in range(_MAX_DEPTH - 1):
+        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
+    return any(_children(parent) for parent in level)
 
 
-def _children(value: object) -> Sequence[object]:
+def _children(value: object) -> Collection[object]:
     if isinstance(value, dict):
-        return tuple(value.values())
+        return value.values()
     return value if isinstance(value, list) else ()
 
 
@@ -395,7 +395,7 @@ class _Row:
     __slots__ = ("_kind", "_values")
 
     def __init__(self, values: Mapping[str, object], kind: str) -> None:
-        self._values = {key.lower(): value for key, value in values.items()}
+        self._values = dict(zip(map(str.lower, values), values.values(), strict=True))
         self._kind = kind
 
     @classmethod
@@ -478,6 +478,8 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     # Lone surrogates and NUL pass JSON but no database.
+    if value.isascii() and "\x00" not in value:
+        return value[:_MAX_TEXT].strip() or None
     clean = value[:_MAX_TEXT].encode("utf-8", errors="replace").decode("utf-8").replace("\x00", "")
     return clean.strip() or None
 

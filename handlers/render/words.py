@@ -266,6 +266,11 @@ def posting_failed(reason: str) -> str:
     return f"Slack did not take a message ({one_word(reason)})."
 
 
+def not_answered(reason: str) -> str:
+    """Slack's refusal of a question as one sentence for people; plain text."""
+    return f"Slack did not answer ({one_word(reason)})."
+
+
 def one_word(reason: str) -> str:
     """Slack's error code, cut down to what it may be."""
     return "".join(c for c in reason if c.isalnum() or c in "_-")[:60] or "unknown"

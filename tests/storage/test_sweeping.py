@@ -20,8 +20,8 @@ async def stock(books):
 async def pages(stock, limit, **since):
     since = {"active_since": NOW, "closed_since": SINCE - EVERY} | since
     found, after = [], ""
-    while page := await stock.packages_after(after, limit, **since):
-        found.append([package.label for package in page])
+    while page := await stock.heads_after(after, limit, **since):
+        found.append([head.label for head in page])
         after = page[-1].label
     return found
 
@@ -39,8 +39,8 @@ async def test_all_rows_of_one_label_are_on_the_same_page(books, stock):
     first = FakeMetrc().package_rows[0]
     again = type(first)(99, first.label, first.quantity, first.unit, first.item, last_modified=NOW)
     await stock.keep([again], NOW)
-    found = await stock.packages_after("", 2, active_since=NOW, closed_since=SINCE)
-    assert [package.id for package in found] == [1, 99]
+    found = await stock.heads_after("", 2, active_since=NOW, closed_since=SINCE)
+    assert [head.id for head in found] == [1, 99]
     assert (await stock.packages_of([first.label], active_since=NOW))[first.label].id == 99
 
 
@@ -63,7 +63,7 @@ async def test_packages_are_kept_without_a_claim(books, stock):
     """Rows of a list that is not read to its end are there, and the mirror does not say that it holds the list."""
     empty = books.stock("402R-X0099")
     await empty.keep(FakeMetrc().package_rows, NOW)
-    assert len(await empty.packages_after("", 100, active_since=NOW, closed_since=SINCE - EVERY)) == 29
+    assert len(await empty.heads_after("", 100, active_since=NOW, closed_since=SINCE - EVERY)) == 29
     assert await books.mirror("402R-X0099").coverage(Feed.PACKAGES_ACTIVE) is None
 
 
@@ -97,5 +97,5 @@ async def test_loads_on_their_way_are_incoming_and_not_received(books, stock):
 async def test_another_license_sees_nothing(books, stock):
     """Rows belong to one license."""
     other = books.stock("402R-X0099")
-    assert await other.packages_after("", 100, active_since=SINCE, closed_since=SINCE) == ()
+    assert await other.heads_after("", 100, active_since=SINCE, closed_since=SINCE) == ()
     assert await other.receipts_on([label(1)]) == {}

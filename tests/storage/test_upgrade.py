@@ -243,7 +243,7 @@ def test_no_column_can_hold_a_patient():
 
 def test_every_table_of_a_facility_begins_its_key_with_the_license():
     """Rows of one facility are never found under another: the license is the first part of every key."""
-    free = {"diagnosis", "delivery_key", "removal", "removal_press", "audit_entry", "audit_head"} | {
+    free = {"diagnosis", "delivery_key", "removal", "removal_card", "removal_press", "audit_entry", "audit_head"} | {
         "alert",
         "outbox",
         "slot",
