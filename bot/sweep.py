@@ -31,13 +31,13 @@ from bot.model import (
     MetrcReceipt,
     PackageHead,
     PackageList,
-    PosBooks,
+    PostingDelays,
     Sighting,
 )
 from bot.sweep_books import ShopBooks
 from bot.sweep_evidence import Closer, Ground, full_evidence, known, plain_evidence
 from bot.sweep_groups import Sweep, Tally
-from bot.sweep_reading import Look, Wants, Yard, climb, look_closer, near_labels, read_lists
+from bot.sweep_reading import Listed, Look, Wants, Yard, climb, look_closer, near_labels, read_lists
 
 __all__ = ["SweepProgress", "Yard", "sweep"]
 
@@ -46,6 +46,9 @@ AT_ONCE: Final = 250
 
 HEADS: Final = 2000
 """Labels that are looked up at once to see which of them are judged already."""
+
+MOST_WAITING: Final = 25
+"""Pages that are read and not judged."""
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,7 +89,9 @@ class _Sweeping:
     counted: int = 0
     # active packages that were not read since then have left the list
     active_since: datetime = LONG_AGO
-    # by id and last change: packages that were found to agree as they came; and the ids that another list held as well
+    # pages of the active list that are not judged yet; by id and last change, what was found to agree as it came; and
+    # the ids of what another list held as well
+    pages: asyncio.Queue[Sequence[MetrcPackage]] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     agreed: set[int] = field(default_factory=set)
     elsewhere: set[int] = field(default_factory=set)
 
@@ -95,25 +100,54 @@ class _Sweeping:
 
     async def run(self) -> Tally:
         await self.progress("Reading the POS and METRC", 0, 0)
-        books, access = await self._open()
-        ground = Ground(self.yard.desk.shop, self.now, access, ShopBooks(books))
-        if not access_is_open(access):
+        async with asyncio.TaskGroup() as group:
+            # METRC's lists do not wait for the POS's books: reading those is work, not waiting
+            reading = group.create_task(self._books())
+            access = await climb(self.yard.desk)
+            listed = await self._read_lists(access, reading) if access_is_open(access) else None
+        ground = Ground(self.yard.desk.shop, self.now, access, reading.result())
+        if listed is None:
             await self._closed(ground)
             return self.tally
-        ground = replace(ground, delays=await self.yard.desk.mirror.delays(self.now - UNKNOWN_AGE))
-        listed = await read_lists(self.yard, ground.books, self.now, partial(self._came, ground))
         self.active_since = self.now if listed.is_whole else LONG_AGO
         self.counted = 0
-        ground = replace(ground, package_problem=listed.problem)
+        ground = replace(ground, package_problem=listed.problem, delays=await self._delays())
         await self._judge_all(ground)
         await self._look_closer(ground)
         return self.tally
 
-    async def _open(self) -> tuple[PosBooks, Access]:
+    async def _books(self) -> ShopBooks:
+        return ShopBooks(await self.yard.desk.pos.read(self.now))
+
+    async def _delays(self) -> PostingDelays | None:
+        return await self.yard.desk.mirror.delays(self.now - UNKNOWN_AGE)
+
+    async def _read_lists(self, access: Access, reading: Awaitable[ShopBooks]) -> Listed:
+        """Judge pages of the active list beside the reading, which without that would mostly wait."""
         async with asyncio.TaskGroup() as group:
-            books = group.create_task(self.yard.desk.pos.read(self.now))
-            access = group.create_task(climb(self.yard.desk))
-        return books.result(), access.result()
+            judging = group.create_task(self._judge_pages(access, reading))
+            listed = await read_lists(self.yard, partial(_oldest, reading), self.now, self._came)
+            await self.pages.join()
+            judging.cancel()
+        return listed
+
+    async def _came(self, listing: PackageList, packages: Sequence[MetrcPackage]) -> None:
+        if listing is PackageList.ACTIVE:
+            await self.pages.put(packages)
+        else:
+            self.elsewhere.update(package.id for package in packages)
+        self.counted += len(packages)
+        await self.progress("Reading METRC's packages", self.counted, 0)
+
+    async def _judge_pages(self, access: Access, reading: Awaitable[ShopBooks]) -> None:
+        ground = Ground(self.yard.desk.shop, self.now, access, await reading, delays=await self._delays())
+        while True:
+            for package in await self.pages.get():
+                if _agrees(package, ground):
+                    self.agreed.add(_sign(package.id, package.last_modified))
+                # one label at a time, so that no answer of METRC waits for long
+                await asyncio.sleep(0)
+            self.pages.task_done()
 
     async def _closed(self, ground: Ground) -> None:
         """Behind a closed gate one answer holds for every label, and nothing more is read."""
@@ -252,15 +286,6 @@ class _Sweeping:
             for label, others in mine.items()
         }
 
-    async def _came(self, ground: Ground, listing: PackageList, packages: Sequence[MetrcPackage]) -> None:
-        """Judge a page of the active list at once: while METRC's next answer is on its way there is nothing else to do."""
-        if listing is PackageList.ACTIVE:
-            self.agreed.update(_signs_of_agreeing(packages, ground))
-        else:
-            self.elsewhere.update(package.id for package in packages)
-        self.counted += len(packages)
-        await self.progress("Reading METRC's packages", self.counted, 0)
-
     async def _count_receipts(self, count: int) -> None:
         self.counted += count
         await self.progress("Opening receipts that may explain a difference", self.counted, 0)
@@ -274,17 +299,18 @@ def _judged_plainly(labels: Sequence[str], packages: Packages, ground: Ground) -
     return [(evidence, diagnose(evidence, "")) for evidence in found]
 
 
-def _signs_of_agreeing(packages: Sequence[MetrcPackage], ground: Ground) -> Iterator[int]:
-    """Of packages that the POS holds too and in which nothing is found."""
-    for package in packages:
-        changed_at, label = package.last_modified, package.label
-        if changed_at is None or not ground.books.rows(label):
-            continue
-        if diagnose(plain_evidence(label, package, ground), "").cause is Cause.NONE:
-            yield _sign(package.id, changed_at)
+async def _oldest(reading: Awaitable[ShopBooks]) -> datetime | None:
+    return (await reading).oldest
 
 
-def _sign(package_id: int, changed_at: datetime) -> int:
+def _agrees(package: MetrcPackage, ground: Ground) -> bool:
+    """Whether the POS holds it too and nothing is found; what cannot be told by its last change is judged later."""
+    if package.last_modified is None or not ground.books.rows(package.label):
+        return False
+    return diagnose(plain_evidence(package.label, package, ground), "").cause is Cause.NONE
+
+
+def _sign(package_id: int, changed_at: datetime | None) -> int:
     """A package at one moment, in less room than the two take."""
     return hash((package_id, changed_at))
 

@@ -129,15 +129,14 @@ class Listed:
     problem: Problem | None = None
 
 
-async def read_lists(yard: Yard, books: ShopBooks, now: datetime, came: Came) -> Listed:
+async def read_lists(yard: Yard, oldest: Callable[[], Awaitable[datetime | None]], now: datetime, came: Came) -> Listed:
     """Read METRC's package lists and the loads on their way into the mirror.
 
-    The active list is read whole, for only so can it be seen what has left it.
+    The active list is read whole, for only so can it be seen what has left it. ``oldest``: since when the POS holds the
+    oldest of its stock, which need not be known yet.
     """
-    oldest = min(books.oldest or now, now - WHOLE) - UNKNOWN_AGE
-    whole = Window(max(oldest, now - FARTHEST), now)
     active, *others, _ = await _all(
-        _tried(_whole_list(yard, whole, came)),
+        _tried(_whole_list(yard, oldest, now, came)),
         *(_tried(_caught_up(yard, feed, now - UNKNOWN_AGE, now, came)) for feed in LISTS),
         # a load that cannot be read is asked for again when a label is looked for
         _tried(read_loads(yard.desk, now - UNKNOWN_AGE, now, _is_open)),
@@ -148,9 +147,13 @@ async def read_lists(yard: Yard, books: ShopBooks, now: datetime, came: Came) ->
     return Listed(active is None, problem if is_offered else None)
 
 
-async def _whole_list(yard: Yard, window: Window, came: Came) -> None:
-    await _store(yard, PackageList.ACTIVE, window, window.end, came)
-    await yard.desk.mirror.store(Feed.PACKAGES_ACTIVE, (), window, window.end)
+async def _whole_list(yard: Yard, oldest: Callable[[], Awaitable[datetime | None]], now: datetime, came: Came) -> None:
+    usual = Window(now - WHOLE - UNKNOWN_AGE, now)
+    await _store(yard, PackageList.ACTIVE, usual, now, came)
+    start = max((await oldest() or now) - UNKNOWN_AGE, now - FARTHEST)
+    if start < usual.start:
+        await _store(yard, PackageList.ACTIVE, Window(start, usual.start), now, came)
+    await yard.desk.mirror.store(Feed.PACKAGES_ACTIVE, (), Window(min(start, usual.start), now), now)
 
 
 async def _caught_up(yard: Yard, feed: Feed, since: datetime, now: datetime, came: Came) -> None:
