@@ -6,6 +6,7 @@ while one of them bears no number. Each of the two is one walk along an index th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,17 +54,33 @@ async def duplicate_receipts(
 
 
 async def _search(database: Database, license_number: str, since: datetime, limit: int) -> list[_Found]:
+    """By number and by moment at the same time: each walk keeps one processor busy."""
+    statements = [
+        (_NUMBER, _groups(license_number, _NUMBER, true(), since, limit)),
+        (_MOMENT, _groups(license_number, _MOMENT, func.count(_NUMBER) < func.count(), since, limit)),
+    ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            walks = [group.create_task(_walk(database, license_number, *each)) for each in statements]
+    except ExceptionGroup as failures:
+        failure = failures.exceptions[0]
+    else:
+        return [found for walk in walks for found in walk.result()]
+    raise failure
+
+
+async def _walk(
+    database: Database, license_number: str, key: ColumnElement[Any], statement: Select[Any]
+) -> list[_Found]:
     found: list[_Found] = []
     async with database.reading() as connection:
-        for key, more in ((_NUMBER, true()), (_MOMENT, func.count(_NUMBER) < func.count())):
-            statement = _groups(license_number, key, more, since, limit)
-            for row in (await connection.execute(statement)).all():
-                newest = row.newest.timestamp() if row.newest else 0.0
-                ids = (row.first, row.last)
-                if row.many > len(ids):
-                    same = and_(_RECEIPTS.c.license == license_number, row.lines_key == _LINES, key == row.twin_key)
-                    ids = tuple(await connection.scalars(select(_RECEIPTS.c.metrc_id).where(same)))
-                found.append(_Found(ids, newest))
+        for row in (await connection.execute(statement)).all():
+            newest = row.newest.timestamp() if row.newest else 0.0
+            ids = (row.first, row.last)
+            if row.many > len(ids):
+                same = and_(_RECEIPTS.c.license == license_number, row.lines_key == _LINES, key == row.twin_key)
+                ids = tuple(await connection.scalars(select(_RECEIPTS.c.metrc_id).where(same)))
+            found.append(_Found(ids, newest))
     return found
 
 
