@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from bot.audit import PROGRAM, Entry, Event
 from bot.errors import QuestionError
 from bot.opening import Opening, spoken
 
@@ -680,6 +681,36 @@ def _refuse_ended(alert: Alert) -> None:
 
 def _rewrite(alert: Alert) -> tuple[tuple[What, str], ...]:
     return ((What.REWRITE, ""),) if alert.channel and alert.is_told else ()
+
+
+# --- what is written down -----------------------------------------------------------------------------------------------
+
+
+def entries(changes: Iterable[Change], now: datetime) -> tuple[Entry, ...]:
+    """The audit log's rows of these changes: what people were told, what they did about it, and the end."""
+    return tuple(entry for change in changes for entry in _entries(change, now))
+
+
+def _entries(change: Change, now: datetime) -> Iterator[Entry]:
+    before, after = change.before, change.after
+    if after is None:
+        return
+    was_told = before is not None and before.is_told and before.is_live
+    if after.is_told and after.is_live and not was_told:
+        yield entry(Event.ALERT_OPENED, after, now, headline=after.headline)
+    if before is not None and after.asks_again_at and after.asks_again_at != before.asks_again_at:
+        event = Event.ALERT_SNOOZED if after.state is State.SNOOZED else Event.ALERT_ACKNOWLEDGED
+        yield entry(event, after, now, actor=after.by or PROGRAM, until=after.asks_again_at.isoformat())
+    if any(letter.what is What.ESCALATE for letter in change.letters):
+        yield entry(Event.ALERT_ESCALATED, after, now, to=after.escalate_to or "", times=after.escalations)
+    if was_told and not after.is_live:
+        yield entry(Event.ALERT_CLOSED, after, now, lasted_seconds=int((now - after.since).total_seconds()))
+
+
+def entry(event: Event, alert: Alert, now: datetime, *, actor: str = PROGRAM, **detail: object) -> Entry:
+    """One row about an alert; shops that share it are all named in its detail."""
+    shops = {"facilities": list(alert.licenses)} if len(alert.licenses) > 1 else {}
+    return Entry(now, event, actor, alert.licenses[0], alert.id, alert.kind.value, {**detail, **shops})
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

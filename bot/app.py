@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from bot import alerts
-from bot.approve import Office
+from bot.approve import Office, unheld
 from bot.approvers import RememberingDirectory
-from bot.errors import QuestionError
+from bot.attend import Post as Attending
+from bot.errors import ChatError, MetrcError, QuestionError
 from bot.gather import Desk
 from bot.investigate import investigate, new_id
 from bot.lookout import LiveLookout
@@ -22,10 +24,11 @@ from bot.metrc.removals import MetrcRemovals
 from bot.mirror import SyncReport, Told, sync
 from bot.model import Diagnosis, Question
 from bot.monitors import Watched
-from bot.opening import opening
+from bot.nightly import find_duplicates, known_duplicates
+from bot.opening import Opening, opening
 from bot.ports import Books, Clock, Directory, PointOfSale, Progress
 from bot.pos.csv.adapter import CsvPos
-from bot.removals import Pace, Policy
+from bot.removals import Pace, Person, Policy
 from bot.settings import FacilitySettings, Settings, switched_off
 from bot.silence import BackTest
 from bot.sweep import SweepProgress, Yard, sweep
@@ -33,6 +36,8 @@ from bot.sweep_groups import Sweep
 from bot.transport import Limiter, Transport
 from bot.watch import Desk as WatchDesk
 from bot.watch import Round, Station, try_out, watch
+
+log = logging.getLogger(__name__)
 
 # just under what METRC grants: a facility 50 reads a second and 10 at a time, a software key 150 and 30
 UNDER_THE_LIMIT = 0.98
@@ -121,8 +126,40 @@ class Bot:
     async def watch(self, policy: alerts.Policy) -> Round:
         """One round of every monitor at every facility; what is to be said of it waits in the outbox."""
         stations = tuple(self._station(facility) for facility in self.settings.facilities)
-        desk = WatchDesk(stations, self.books.alerts, self.books.memory)
+        office = self.office(_Nobody())
+        desk = WatchDesk(
+            stations,
+            self.books.alerts,
+            self.books.memory,
+            duplicates=partial(known_duplicates, self.books.memory),
+            unheld=partial(unheld, office),
+        )
         return await watch(desk, self.clock.now(), policy)
+
+    async def beat(self) -> bool:
+        """Tell the outside watcher that a round was made; whether it heard, also where there is none to tell."""
+        url = self.settings.heartbeat_url
+        if url is None:
+            return True
+        try:
+            return await self.transport.get(
+                url, lambda answer: 200 <= answer.status < 300, asked="the heartbeat", limiter=Limiter(rate=1.0)
+            )
+        except MetrcError as error:
+            log.warning("the heartbeat was not heard (%s)", error.kind.value)
+            return False
+
+    def attending(self) -> Attending:
+        """Where people attend to alerts."""
+        return Attending(self.books.alerts, self.books.memory, self.books.audit, self._opening, self.clock)
+
+    def _opening(self, license_number: str) -> Opening | None:
+        facility = self.settings.facility(license_number)
+        return None if facility is None else watched_of(facility).opening
+
+    async def find_duplicates(self, facility: FacilitySettings) -> int:
+        """The nightly search; how many sales are in METRC more than once."""
+        return await find_duplicates(self._station(facility), self.books.memory, self.clock.now())
 
     async def try_out(self, facility: FacilitySettings) -> BackTest:
         """What the watch over a silent feed would have told in the last 8 weeks."""
@@ -227,6 +264,18 @@ def policy_of(settings: Settings, facility: FacilitySettings) -> Policy:
         two_approvals_over=facility.two_approvals_over,
         read_only=switched_off(otherwise=settings.read_only),
     )
+
+
+class _Nobody:
+    """A directory where nobody has to be known."""
+
+    async def person(self, user: str) -> Person:
+        """Nobody."""
+        raise ChatError(f"Nobody knows {user}.", code="user_not_found")
+
+    async def members(self, group: str) -> frozenset[str]:
+        """No one."""
+        raise ChatError(f"Nobody knows {group}.", code="no_such_subteam")
 
 
 async def _unheard(_sentence: str) -> None:

@@ -83,12 +83,16 @@ class Office:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a press led to. ``says`` is for whoever pressed; ``taken``: the press moved the intent."""
+    """What a press led to. ``says`` is for whoever pressed; ``taken``: the press moved the intent.
+
+    ``is_late``: it came after the decision.
+    """
 
     says: str
     taken: bool
     intent: Intent | None = None
     fault: Fault | None = None
+    is_late: bool = False
 
 
 # --- propose ----------------------------------------------------------------------------------------------------------
@@ -108,6 +112,11 @@ async def propose(office: Office, diagnosis_id: str, *, askers: Sequence[str], t
         intent = removals.propose(offer, pairs, intent_id=new_id(), askers=askers, team=team, policy=policy, now=now)
         found.append(await _offered(office, intent))
     return tuple(found)
+
+
+def may_offer(diagnosis: Diagnosis) -> bool:
+    """Whether ``propose`` finds anything in this answer."""
+    return bool(removals.offers(diagnosis))
 
 
 async def _pairs(ledger: Ledger, diagnosis_id: str) -> list[tuple[Diagnosis, Evidence]]:
@@ -215,7 +224,8 @@ async def _decided(office: Office, press: Press) -> Answer:
         if intent is None:
             return await _turned_down(office, None, press, Fault.NO_SUCH_CARD)
         if not _takes(intent, press):
-            return Answer(too_late(intent), taken=False, intent=intent)
+            await _note_refusal(office, intent, press, Fault.TOO_LATE)
+            return Answer(too_late(intent), taken=False, intent=intent, is_late=True)
         person, fault = await _judged(office, intent, press)
         if fault is not None or person is None:
             return await _turned_down(office, intent, press, fault or Fault.CANNOT_TELL)
@@ -261,12 +271,16 @@ async def _judged(office: Office, intent: Intent, press: Press) -> tuple[Person 
 
 
 async def _turned_down(office: Office, intent: Intent | None, press: Press, fault: Fault) -> Answer:
+    await _note_refusal(office, intent, press, fault)
+    return Answer(removals.SENTENCES[fault], taken=False, intent=intent, fault=fault)
+
+
+async def _note_refusal(office: Office, intent: Intent | None, press: Press, fault: Fault) -> None:
     detail = {"press": press.verb.value, "fault": fault.value, "value": press.intent_id[:40], "team": press.team}
     facility, subject = (intent.facility, _subject(intent)) if intent else ("", "")
     known = intent.id if intent else ""
     entry = Entry(press.at, Event.REFUSED, press.person, facility, known, subject, detail)
     await office.audit.append((entry,))
-    return Answer(removals.SENTENCES[fault], taken=False, intent=intent, fault=fault)
 
 
 async def _carry(office: Office, intent: Intent, press: Press, person: Person) -> Answer | None:

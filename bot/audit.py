@@ -32,7 +32,7 @@ Detail = Mapping[str, object]
 
 
 class Event(StrEnum):
-    """What is written down of a question and a removal. ``refused``: a press, or the removal itself, was turned down."""
+    """What is written down of a question, a removal and an alert. ``refused``: a press, or the removal itself, was turned down."""
 
     ASKED = "asked"
     PROPOSED = "proposed"
@@ -53,6 +53,13 @@ class Event(StrEnum):
     ABANDONED = "abandoned"
     VERIFIED = "verified"
     DID_NOT_HOLD = "did_not_hold"
+    ALERT_OPENED = "alert_opened"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_SNOOZED = "alert_snoozed"
+    ALERT_ESCALATED = "alert_escalated"
+    ALERT_CLOSED = "alert_closed"
+    CLOSED_DAY = "closed_day"
+    KEY_RENEWED = "key_renewed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -349,10 +349,24 @@ def watch_command(
     from bot.watch import as_json as report
 
     async def work(bot: Bot) -> Round:
-        return await bot.watch(ONCE)
+        done = await bot.watch(ONCE)
+        await _send_what_waits(bot)
+        return done
 
     done = _with_bot(_settings(), work)
     _print_json(report(done)) if as_json else print(_round_text(done))
+
+
+async def _send_what_waits(bot: Bot) -> None:
+    """As the scheduler does; without Slack it waits in the outbox until somebody can send it."""
+    if not bot.settings.slack.bot_token:
+        return
+    from bot.duties import sending
+    from handlers import letters_of
+
+    send = sending(bot, letters_of(bot.settings, bot.attending())).work
+    if send is not None:
+        await send()
 
 
 async def _tell_back_tests(bot: Bot) -> None:
@@ -415,23 +429,23 @@ async def _sync_one(bot: Bot, shop: FacilitySettings, span: timedelta) -> bool:
 def run_command(
     role: Annotated[
         str,
-        typer.Option("--role", help="all or web. They are the same: there is no work without Slack in this version."),
+        typer.Option(
+            "--role",
+            help="all, web (answers Slack) or worker (syncs, watches, sends); any number may share a database.",
+        ),
     ] = "all",
 ) -> None:
     """Run the bot.
 
     Slack reaches it over HTTP, or over Socket Mode when SLACK_APP_TOKEN is set.
     """
-    if role == "worker":
-        raise ConfigurationError(
-            ["--role worker would do nothing: this version has no scheduled work; accepted: all, web"]
-        )
-    if role not in {"all", "web"}:
-        raise ConfigurationError([f"--role is {role!r}; accepted: all, web"])
+    roles = ("all", "web", "worker")
+    if role not in roles:
+        raise ConfigurationError([f"--role is {role!r}; accepted: {', '.join(roles)}"])
     settings = _settings(with_slack=True)
     from bot.serve import serve
 
-    _with_bot(settings, serve)
+    _with_bot(settings, lambda bot: serve(bot, role))
 
 
 @app.command("demo")

@@ -8,10 +8,11 @@ the post, and then goes on, could post twice; so a try must end well within the 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from bot.alerts import Claim, What
+from bot.alerts import Claim, Letter, What
 from bot.errors import ChatError
 from bot.ports import Clock, Outbox, Post
 
@@ -27,7 +28,13 @@ GONE: Final = frozenset({"message_not_found", "edit_window_closed", "cant_update
 NOT_THREADED: Final = frozenset({What.FIRE, What.ESCALATE})
 
 
-async def send_letters(outbox: Outbox, post: Post, owner: str, clock: Clock, lease: timedelta) -> int:
+Sent = Callable[[Letter, str], Awaitable[None]]
+"""Told of a letter that is out, with its message's id, by whoever sent it; at most once, and not after a crash."""
+
+
+async def send_letters(
+    outbox: Outbox, post: Post, owner: str, clock: Clock, lease: timedelta, *, told: Sent | None = None
+) -> int:
     """Send what is due; how many went out. Stops for now when Slack is too busy to take more.
 
     A clock and not a time, for a lease counts from the claim, and a hundred letters take minutes.
@@ -43,7 +50,10 @@ async def send_letters(outbox: Outbox, post: Post, owner: str, clock: Clock, lea
             if _is_busy(error):
                 break
         else:
-            sent += await outbox.mark(claim, ref, clock.now())
+            is_mine = await outbox.mark(claim, ref, clock.now())
+            sent += is_mine
+            if is_mine and told is not None:
+                await told(claim.letter, ref)
     return sent
 
 

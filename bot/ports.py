@@ -283,8 +283,16 @@ class AlertBook(Protocol):
         """One episode, whatever its state."""
         ...
 
-    async def write(self, changes: Sequence[Change], now: datetime) -> bool:
-        """All changes and their letters in one transaction; False: one was outrun, and nothing was written."""
+    async def write(self, changes: Sequence[Change], now: datetime, told: Sequence[Entry] = ()) -> bool:
+        """All changes, their letters and their audit rows in one transaction; False: one was outrun, nothing is written."""
+        ...
+
+    async def opened(self, window: Window) -> tuple[Alert, ...]:
+        """Those that people were told of within this time, whatever became of them; oldest first."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget alerts that were closed before then."""
         ...
 
 
@@ -301,6 +309,10 @@ class Outbox(Protocol):
 
     async def postpone(self, claim: Claim, until: datetime, problem: str) -> bool:
         """It did not go out, or nobody knows; it is tried again then. False: the claim was lost meanwhile."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget letters that went out before then, but for those of live alerts."""
         ...
 
 
@@ -337,6 +349,14 @@ class Slots(Protocol):
 
     async def abandoned(self, now: datetime) -> tuple[tuple[str, datetime], ...]:
         """Slots that were begun and not finished within their lease, oldest first."""
+        ...
+
+    async def last(self, job: str) -> datetime | None:
+        """The newest slot of this job that anybody began; None: none is known."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget slots that were finished before then, but for each job's newest."""
         ...
 
 
@@ -528,8 +548,8 @@ class Intents(Protocol):
         """Where the cards of an intent are, as channel and message; those that were posted first in front."""
         ...
 
-    async def places(self, limit: int) -> tuple[tuple[Intent, str, str], ...]:
-        """Cards that show an older revision than the intent has, with channel and message."""
+    async def places(self, limit: int, intent_id: str | None = None) -> tuple[tuple[Intent, str, str], ...]:
+        """Cards, of this intent or of all, that show an older revision than it has, with channel and message."""
         ...
 
     async def shown(self, channel: str, message: str, revision: int) -> bool:

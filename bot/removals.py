@@ -719,6 +719,7 @@ class Fault(StrEnum):
     CANNOT_TELL = "cannot_tell"
     EXPIRED = "expired"
     NO_REASON = "no_reason"
+    TOO_LATE = "too_late"
 
 
 SENTENCES: Final = {
@@ -733,6 +734,7 @@ SENTENCES: Final = {
     Fault.CANNOT_TELL: "Slack did not say whether you may decide this, so nothing was decided; try again in a minute.",
     Fault.EXPIRED: "This proposal has expired; ask the question again.",
     Fault.NO_REASON: "Declining needs a reason.",
+    Fault.TOO_LATE: "This was decided already.",
 }
 
 

@@ -10,13 +10,16 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from bot.app import Bot
+from bot.clock import tick
+from bot.duties import chores, rota
 from bot.errors import ConfigurationError, StorageError
-from handlers import Services, Work, build_bolt, register
+from handlers import Cards, Services, Work, build_bolt, letters_of, register
 from handlers.socket import SocketLink, run_socket
 from handlers.web import Ready, build_web
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 10.0
+RECOVER_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,28 @@ class SlackSide:
     services: Services
     link: SocketLink
     work: Work
+    cards: Cards
 
 
 @asynccontextmanager
 async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
     """Wire the Slack side; work under way gets some seconds at the end."""
-    services = Services(bot.settings, bot.answer, bot.books.ledger, bot.clock, bot.sweep_license)
+    services = Services(
+        bot.settings,
+        bot.answer,
+        bot.books.ledger,
+        bot.clock,
+        bot.sweep_license,
+        office=bot.office,
+        attending=bot.attending(),
+    )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
-    register(bolt, services, work)
+    cards = register(bolt, services, work)
+    if cards is None:
+        raise RuntimeError("the Slack side was wired without removals")
     web = build_web(bolt, ready=_readiness(bot, link), metrics=services.metrics)
     try:
-        yield SlackSide(bolt, web, services, link, work)
+        yield SlackSide(bolt, web, services, link, work, cards)
     finally:
         await work.close(GRACE_SECONDS)
 
@@ -66,18 +81,44 @@ def _readiness(bot: Bot, link: SocketLink) -> Ready:
     return problems
 
 
-async def serve(bot: Bot) -> None:
+async def serve(bot: Bot, role: str = "all") -> None:
     """Serve until SIGINT or SIGTERM; a second one ends at once. Raises ``ConfigurationError`` for a port that is taken.
 
+    ``role``: ``web`` answers Slack, ``worker`` does what the clock proposes and shows its health, ``all`` does both.
     At the end no delivery is taken any more, those under way are answered, and questions get some seconds.
     """
     with contextlib.closing(_listener(*bot.settings.listen)) as listener:
         stop = asyncio.Event()
         stop_on_signals(stop)
         async with slack_side(bot) as side, asyncio.TaskGroup() as group:
-            group.create_task(_serve_web(side, listener, stop))
-            if token := bot.settings.slack.app_token:
+            group.create_task(_serve_web(side.web if role != "worker" else health_only(side.web), listener, stop))
+            group.create_task(recovering(side.cards, stop))
+            if role != "web":
+                group.create_task(ticking(bot, side, stop))
+            token = bot.settings.slack.app_token
+            if token and role != "worker":
                 group.create_task(_serve_socket(side, token, stop))
+
+
+async def ticking(bot: Bot, side: SlackSide, stop: asyncio.Event, wait: timedelta = timedelta(0)) -> None:
+    """Do what the clock proposes until ``stop`` is set, for the first time after ``wait``."""
+    letters = letters_of(bot.settings, bot.attending())
+    await tick(chores(bot, letters), rota(bot), stop, wait)
+
+
+def health_only(web: Starlette) -> Starlette:
+    """The same pages without the one that Slack sends to."""
+    kept = [route for route in web.routes if getattr(route, "path", "") != "/slack/events"]
+    return type(web)(routes=kept)
+
+
+async def recovering(cards: Cards, stop: asyncio.Event, every: float = RECOVER_SECONDS) -> None:
+    """Finish what was left of removals, at once and every 30 s, until ``stop`` is set."""
+    while not stop.is_set():
+        await cards.recover_round()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(every):
+                await stop.wait()
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -90,10 +131,10 @@ def _listener(host: str, port: int) -> socket.socket:
         raise ConfigurationError([f"COUNTLAST_LISTEN is {host}:{port}, which cannot be listened on: {why}"]) from error
 
 
-async def _serve_web(side: SlackSide, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _serve_web(web: Starlette, listener: socket.socket, stop: asyncio.Event) -> None:
     server = _Server(
         uvicorn.Config(
-            side.web,
+            web,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from bot.alerts import Alert, Change, Policy, Seen, State, decide, next_due
+from bot.alerts import Alert, Change, Policy, Seen, State, decide, entries, next_due
 from bot.errors import ConfigurationError, MetrcError, Problem, ProblemKind, StorageError
 from bot.mirror import freshen
 from bot.model import Facility, Feed, PosBooks, Reading
@@ -31,8 +31,8 @@ TRIES: Final = 5
 EVERYBODY: Final = "*"
 """The license under which is remembered what concerns no single shop."""
 
-News = Callable[[str], Awaitable[Sequence[str]]]
-"""Tells of one license what is there now: duplicates by their numbers, fixes that did not hold."""
+News = Callable[[str], Awaitable[Sequence[str] | None]]
+"""Tells of one license what is there now: duplicates by their numbers, fixes that did not hold; None: nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ async def _write(
     for _ in range(TRIES):
         known = await book.known(now)
         changes = decide(known, found, now, policy)
-        if await book.write(changes, now):
+        if await book.write(changes, now, entries(changes, now)):
             return known, changes
     raise StorageError("The alerts were changed by others all the time, so this round was given up.")
 
@@ -284,7 +284,8 @@ def _exported(books: PosBooks) -> Reading[datetime] | None:
 
 
 async def _news(supplier: News | None, watched: Watched) -> tuple[str, ...] | None:
-    return None if supplier is None else tuple(await supplier(watched.shop.license))
+    found = None if supplier is None else await supplier(watched.shop.license)
+    return None if found is None else tuple(found)
 
 
 def _with_news(facts: Facts, past: _Past, duplicates: tuple[str, ...] | None) -> _Looked:

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from bot.app import Bot, SystemClock, opened
 from bot.errors import CountlastError, QuestionError
 from bot.logs import configure
 from bot.model import Posting
-from bot.serve import SlackSide, slack_side, stop_on_signals
+from bot.serve import SlackSide, recovering, slack_side, stop_on_signals
 from bot.settings import FacilitySettings, MetrcSettings, PosSettings, Secret, Settings, SlackSettings
 from demo.generator import shop
 from demo.metrc import MetrcStandIn
@@ -115,13 +115,16 @@ async def store(
             write_books(world, settings.facilities[0].pos.directory, world.now)
             async with opened(settings) as bot, slack_side(bot) as side, running(side.web) as bot_url:
                 slack.app_url = f"{bot_url}/slack/events"
-                exporting = asyncio.create_task(_export(world, settings.facilities[0].pos.directory))
+                beside = (
+                    asyncio.create_task(_export(world, settings.facilities[0].pos.directory)),
+                    asyncio.create_task(recovering(side.cards, asyncio.Event())),
+                )
                 try:
                     yield Store(world, metrc, slack, bot, side, page, shown, seed)
                 finally:
-                    exporting.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await exporting
+                    for task in beside:
+                        task.cancel()
+                    await asyncio.wait(beside)
 
 
 def _shop(now: datetime, seed: int | None) -> tuple[World, list[tuple[str, str]]]:
@@ -196,4 +199,5 @@ async def _show(running_store: Store) -> None:
     tell(f"\nThings to try (type them on the page, or with: countlast demo{seeded} --exec '/reconcile package LABEL')")
     for label, hint in running_store.shown:
         tell(f"  {label}  {hint}")
-    tell(f"\nThe workspace page: {running_store.page}/  (Ctrl-C stops everything)")
+    tell("\nWho asks cannot approve: on the page, ask as Dana Orrin, then become Lee Marsh and press the red button.")
+    tell(f"The workspace page: {running_store.page}/  (Ctrl-C stops everything)")

@@ -7,34 +7,40 @@ import re
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from handlers.alerting import Alerting, letters_of
 from handlers.bolt import build_bolt
+from handlers.cards import Cards
 from handlers.chat import Chat
 from handlers.commands import Commands
 from handlers.decisions import Decisions
+from handlers.directory import SlackDirectory
 from handlers.pace import Pace
-from handlers.render.diagnosis import REMOVE_ACTION
 from handlers.services import Services
 from handlers.unknown import Unknown
 from handlers.work import Work
 
-__all__ = ["Services", "Work", "build_bolt", "register"]
+__all__ = ["Cards", "Services", "Work", "build_bolt", "letters_of", "register"]
 
 
-def register(app: AsyncApp, services: Services, work: Work) -> None:
-    """Everything the bot answers, in the order in which it is tried."""
+def register(app: AsyncApp, services: Services, work: Work) -> Cards | None:
+    """Everything the bot answers, in the order in which it is tried.
+
+    Returns the cards of removals, whose ``recover_round`` somebody has to call; None where nothing is removed.
+    """
     settings = services.settings
-    chat = Chat(
-        # one of our own: Bolt's holds no token, and one of its retry handlers sends a message twice
-        AsyncWebClient(token=settings.slack.bot_token, base_url=settings.slack.api_url, retry_handlers=[]),
-        services.metrics,
-    )
-    commands = Commands(services, chat, work, Pace(settings.questions_per_minute))
-    decisions = Decisions(services, chat, work)
+    # one of our own: Bolt's holds no token, and one of its retry handlers sends a message twice
+    client = AsyncWebClient(token=settings.slack.bot_token, base_url=settings.slack.api_url, retry_handlers=[])
+    chat = Chat(client, services.metrics)
+    cards = _cards(services, chat, client)
+    commands = Commands(services, chat, work, Pace(settings.questions_per_minute), cards)
     unknown = Unknown(settings.command, chat, work)
     anything = re.compile("")
 
     app.command(settings.command)(commands.reconcile)
-    app.action(REMOVE_ACTION)(decisions.remove)
+    if cards is not None:
+        Decisions(services, cards, chat, client, work).listen(app)
+    if services.attending is not None:
+        Alerting(services, services.attending, chat, client, work).listen(app)
 
     app.command(anything)(unknown.hint)
     app.action(anything)(unknown.hint)
@@ -43,3 +49,11 @@ def register(app: AsyncApp, services: Services, work: Work) -> None:
     app.view_closed(anything)(unknown.hint)
     app.options(anything)(unknown.no_options)
     app.event(anything)(unknown.event)
+    return cards
+
+
+def _cards(services: Services, chat: Chat, client: AsyncWebClient) -> Cards | None:
+    if services.office is None:
+        return None
+    directory = SlackDirectory(client)
+    return Cards(services.office(directory), chat, directory, services.settings, client)

@@ -80,9 +80,9 @@ class Chat:
             ),
         )
 
-    async def whisper(self, response_url: str, message: Message) -> None:
-        """Answer one person privately; works where the bot is no member. Raises ``ChatError``."""
-        body = _private(message)
+    async def whisper(self, response_url: str, message: Message, *, thread: str | None = None) -> None:
+        """Answer one person privately, in a thread if told; works where the bot is no member. Raises ``ChatError``."""
+        body = _private(message) | ({"thread_ts": thread} if thread else {})
         # Slack's own client would send again after a broken connection, and the person would read it twice
         client = AsyncWebhookClient(response_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
         try:

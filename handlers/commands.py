@@ -12,10 +12,11 @@ from slack_bolt.async_app import AsyncAck
 from bot.model import Question, Subject, SubjectKind
 from bot.settings import FacilitySettings
 from handlers import trouble
+from handlers.cards import Cards
 from handlers.chat import Chat, ProgressMessage
 from handlers.metrics import Metrics
 from handlers.pace import Pace
-from handlers.parse import Ask, Help, Unclear, parse
+from handlers.parse import Ask, Help, History, Pending, Unclear, parse
 from handlers.places import choose, whole_name
 from handlers.render import words
 from handlers.render.help import render_help
@@ -30,11 +31,12 @@ SWEEP_EDIT_SECONDS: Final = 3.0
 class Commands:
     """Answers ``/reconcile``."""
 
-    def __init__(self, services: Services, chat: Chat, work: Work, pace: Pace) -> None:
+    def __init__(self, services: Services, chat: Chat, work: Work, pace: Pace, cards: Cards | None = None) -> None:
         self._services = services
         self._chat = chat
         self._work = work
         self._pace = pace
+        self._cards = cards
 
     async def reconcile(self, ack: AsyncAck, command: dict[str, Any]) -> None:
         """The listener. Slack waits for the acknowledgement, so it comes before everything else."""
@@ -53,8 +55,16 @@ class Commands:
                 await thread.whisper_message(render_help(settings))
             case Unclear(sentence):
                 await thread.whisper(sentence)
+            case Pending() | History() as wanted:
+                await self._list(wanted, command, thread)
             case Ask() as ask:
                 await self._ask(whole_name(ask, settings), command, thread)
+
+    async def _list(self, wanted: Pending | History, command: Command, thread: Thread) -> None:
+        if self._cards is None:
+            await thread.whisper(words.unknown_command(self._services.settings.command))
+        else:
+            await thread.whisper_message(await self._cards.listed(wanted, command.channel))
 
     async def _ask(self, ask: Ask, command: Command, thread: Thread) -> None:
         facility = choose(ask, command.channel, self._services.settings)
@@ -74,7 +84,8 @@ class Commands:
             async with ProgressMessage(thread.show) as progress:
                 diagnosis = await self._services.answer(question, progress.stage)
         metrics.answers.labels(cause=diagnosis.cause.value).inc()
-        await thread.deliver(diagnosis, facility)
+        offer = partial(self._cards.offer, diagnosis, command.user) if self._cards else None
+        await thread.deliver(diagnosis, facility, offer)
 
     async def _sweep(self, ask: Ask, _command: Command, thread: Thread, facility: FacilitySettings) -> None:
         metrics = self._services.metrics

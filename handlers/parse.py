@@ -34,7 +34,9 @@ SUBJECT_WORDS: Final = {
     "product": SubjectKind.PRODUCT,
     "item": SubjectKind.PRODUCT,
 }
-LATER_WORDS: Final = frozenset({"status", "pending", "history"})
+PENDING_WORDS: Final = frozenset({"pending", "open"})
+HISTORY_WORDS: Final = frozenset({"history", "removals"})
+LATER_WORDS: Final = frozenset({"status"})
 
 _DASHES: Final = re.compile("[‐‑‒–—―−﹘﹣]")
 _QUOTES: Final = re.compile("[\"'`´‘’‚‛“”„‟«»‹›′″]")
@@ -60,13 +62,28 @@ class Help:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """Somebody wants to know which removals are open. ``place`` as in ``Ask``."""
+
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Somebody wants to know which removals there were; ``label`` empty: of all packages."""
+
+    label: str = ""
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unclear:
     """It cannot be a question. ``sentence`` says why, as markup, with an example to copy."""
 
     sentence: str
 
 
-def parse(text: str, command: str) -> Ask | Help | Unclear:
+def parse(text: str, command: str) -> Ask | Help | Pending | History | Unclear:
     """The text after the slash command, as Slack sent it. ``command`` is the name used in examples."""
     if len(text) > TEXT_LIMIT:
         return Unclear(words.too_long(command))
@@ -78,8 +95,10 @@ def parse(text: str, command: str) -> Ask | Help | Unclear:
     return _parse_verb(typed, command)
 
 
-def _parse_verb(typed: list[str], command: str) -> Ask | Unclear:
+def _parse_verb(typed: list[str], command: str) -> Ask | Pending | History | Unclear:
     verb = typed[0].casefold().rstrip(_ENDS)
+    if verb in PENDING_WORDS | HISTORY_WORDS:
+        return _parse_list(typed[1:], command, is_pending=verb in PENDING_WORDS)
     if verb in LATER_WORDS:
         return Unclear(words.not_yet(verb, command))
     if verb in PACKAGE_WORDS:
@@ -112,6 +131,17 @@ def _parse_subject(kind: SubjectKind, typed: list[str], command: str) -> Ask | U
         return Ask(readable_subject(kind, " ".join(what)), place, kind)
     except QuestionError:
         return Unclear(words.no_subject(kind, command))
+
+
+def _parse_list(typed: list[str], command: str, *, is_pending: bool) -> Pending | History | Unclear:
+    """What is open, or what there was; a tag or number may follow the latter."""
+    what, place = _split_place(typed)
+    if place == "":
+        return Unclear(words.no_place(command))
+    if is_pending:
+        return Pending(place)
+    found = labels_in(what)
+    return History(found[0] if len(found) == 1 else " ".join(what), place)
 
 
 def _parse_shop(typed: list[str], command: str) -> Ask | Unclear:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot import attend
+from bot.approve import Office
 from bot.model import Diagnosis, Question
-from bot.ports import Clock, Ledger, Progress
+from bot.ports import Clock, Directory, Ledger, Progress
 from bot.settings import Settings
 from bot.sweep import SweepProgress
 from bot.sweep_groups import Sweep
@@ -19,7 +21,11 @@ SweepShop = Callable[[str, SweepProgress], Awaitable[Sweep]]
 
 @dataclass(frozen=True)
 class Services:
-    """The use cases and what stands behind them. ``answer`` raises a ``CountlastError`` and nothing else."""
+    """The use cases and what stands behind them. ``answer`` raises a ``CountlastError`` and nothing else.
+
+    ``office``: where removals are decided, for a directory that says who people are; None: nothing is offered.
+    ``attending``: where people attend to alerts; None: there are none.
+    """
 
     settings: Settings
     answer: Answer
@@ -27,3 +33,5 @@ class Services:
     clock: Clock
     sweep: SweepShop
     metrics: Metrics = field(default_factory=Metrics)
+    office: Callable[[Directory], Office] | None = None
+    attending: attend.Post | None = None

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.errors import ChatError
+from handlers.chat import retry_after
 from handlers.render import words
 
 
@@ -18,7 +19,7 @@ async def asked(request: Awaitable[AsyncSlackResponse]) -> Mapping[str, Any]:
     try:
         answer = await request
     except SlackApiError as error:
-        raise _refused(_reason(error)) from error
+        raise _refused(_reason(error), _asked_to_wait(error)) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _refused("unreachable") from error
     return answer.data if isinstance(answer.data, dict) else {}
@@ -34,5 +35,12 @@ def _reason(error: SlackApiError) -> str:
     return str(reason or getattr(error.response, "status_code", None) or "unreadable_answer")
 
 
-def _refused(reason: str) -> ChatError:
-    return ChatError(words.not_answered(reason), code=reason)
+def _asked_to_wait(error: SlackApiError) -> float | None:
+    """In how many seconds Slack wants to be asked again; None: it did not say that it is busy."""
+    if getattr(error.response, "status_code", None) != 429:
+        return None
+    return retry_after(getattr(error.response, "headers", {}))
+
+
+def _refused(reason: str, wait: float | None = None) -> ChatError:
+    return ChatError(words.not_answered(reason), code=reason, retry_after=wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,6 +20,9 @@ from handlers.render.help import render_sentence
 log = logging.getLogger(__name__)
 
 BOT_NAME = "countlast"
+
+Offer = Callable[[Posted | None], Awaitable[None]]
+"""Posts what may be done, in the thread of this parent; None: the answer was told privately."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,19 @@ class Thread:
         """Edit the progress message; raises ``ChatError``."""
         await self._rewrite_progress(words.working(stage))
 
-    async def deliver(self, diagnosis: Diagnosis, facility: FacilitySettings) -> None:
-        """The answer and what it rests on. Raises ``ChatError`` when not even a whisper was taken."""
+    async def deliver(self, diagnosis: Diagnosis, facility: FacilitySettings, offer: Offer | None = None) -> None:
+        """The answer, what follows from it (``offer``), what it rests on.
+
+        Raises ``ChatError`` when not even a whisper was taken.
+        """
         await self._close_progress(words.done(self._timer() - self._began))
         try:
             await self._reply(render_diagnosis(diagnosis, facility, self._command.user))
         except ChatError as error:
             await self._whisper_answer(diagnosis, error.code)
+            await _offered(offer, None)
             return
+        await _offered(offer, self._parent)
         await self._reply_evidence(diagnosis, facility)
 
     async def deliver_all(self, messages: Sequence[Message]) -> None:
@@ -146,3 +154,8 @@ class Thread:
     async def _rewrite_progress(self, markup: str) -> None:
         if self._progress is not None:
             await self._chat.edit(self._progress, render_sentence(markup))
+
+
+async def _offered(offer: Offer | None, parent: Posted | None) -> None:
+    if offer is not None:
+        await offer(parent)

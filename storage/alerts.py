@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.alerts import FLAPS_WITHIN, Alert, Change, Claim, Letter, What
+from bot.audit import Entry
+from bot.model import Window
+from storage.audit import append_within
 from storage.bodies import from_json, to_json
 from storage.engine import Database
 from storage.tables import AlertRow, OutboxRow, SlotRow, WatchMemoryRow, table_of
@@ -43,13 +46,24 @@ class SqlAlertBook:
         found = await self._where(_ALERTS.c.id == alert_id)
         return found[0] if found else None
 
-    async def write(self, changes: Sequence[Change], now: datetime) -> bool:
-        """All changes and their letters in one transaction; False: one was outrun, and nothing was written."""
+    async def opened(self, window: Window) -> tuple[Alert, ...]:
+        """Those that people were told of within this time, whatever became of them; oldest first."""
+        lately = or_(_ALERTS.c.closed_at.is_(None), _ALERTS.c.closed_at >= window.start)
+        return tuple(a for a in await self._where(lately) if a.fired_at and window.start <= a.fired_at < window.end)
+
+    async def prune(self, before: datetime) -> None:
+        """Forget alerts that were closed before then."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(_ALERTS).where(_ALERTS.c.closed_at < before))
+
+    async def write(self, changes: Sequence[Change], now: datetime, told: Sequence[Entry] = ()) -> bool:
+        """All changes, their letters and their audit rows in one transaction; False: one was outrun, nothing is written."""
         try:
             async with self._database.writing() as connection:
                 for change in changes:
                     await self._change(connection, change)
                     await self._post(connection, change.letters, now)
+                await append_within(self._database, connection, told)
         except _OutrunError:
             return False
         return True
@@ -178,10 +192,20 @@ class SqlSlots:
         async with self._database.reading() as connection:
             return tuple((row.job, row.starts_at) for row in (await connection.execute(statement)).all())
 
+    async def last(self, job: str) -> datetime | None:
+        """The newest slot of this job that anybody began; None: none is known."""
+        async with self._database.reading() as connection:
+            found: datetime | None = await connection.scalar(
+                select(func.max(_SLOTS.c.starts_at)).where(_SLOTS.c.job == job)
+            )
+        return found
+
     async def prune(self, before: datetime) -> None:
-        """Forget slots that were finished before then."""
+        """Forget slots that were finished before then, but for each job's newest, which tells when it was last done."""
+        later = _SLOTS.alias("later")
+        is_newest = ~exists().where(later.c.job == _SLOTS.c.job, later.c.starts_at > _SLOTS.c.starts_at)
         async with self._database.writing() as connection:
-            await connection.execute(delete(_SLOTS).where(_SLOTS.c.finished_at < before))
+            await connection.execute(delete(_SLOTS).where(_SLOTS.c.finished_at < before, ~is_newest))
 
     async def _mine(self, job: str, starts_at: datetime, fence: int, columns: dict[str, Any]) -> bool:
         mine = and_(_slot(job, starts_at), _SLOTS.c.fence == fence, _SLOTS.c.finished_at.is_(None))

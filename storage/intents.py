@@ -123,11 +123,13 @@ class SqlIntents:
             found = (await connection.execute(statement)).all()
         return tuple((channel, message) for channel, message in found)
 
-    async def places(self, limit: int) -> tuple[tuple[Intent, str, str], ...]:
-        """Cards that show an older revision than the intent has."""
+    async def places(self, limit: int, intent_id: str | None = None) -> tuple[tuple[Intent, str, str], ...]:
+        """Cards, of this intent or of all, that show an older revision than it has."""
         columns = (_REMOVALS.c.body, _CARDS.c.channel, _CARDS.c.message)
         both = _CARDS.join(_REMOVALS, _CARDS.c.removal_id == _REMOVALS.c.id)
         stale = select(*columns).select_from(both).where(_CARDS.c.shown < _REMOVALS.c.revision)
+        if intent_id is not None:
+            stale = stale.where(_CARDS.c.removal_id == intent_id)
         async with self._database.reading() as connection:
             found = (await connection.execute(stale.order_by(_REMOVALS.c.proposed_at).limit(limit))).all()
         return tuple((from_json(Intent, body), channel, message) for body, channel, message in found)

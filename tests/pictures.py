@@ -6,7 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from demo.run import Store, ask, store
 from tests.browser.finding import browser
@@ -23,13 +23,37 @@ async def main() -> None:
         await ask(shop, QUESTION)
         await _thread(opened, shop, DESK, "thread.png")
         await _thread(opened, shop, PHONE, "thread-phone.png")
+        await _card(opened, shop)
+
+
+async def _card(opened: Browser, shop: Store) -> None:
+    """The card of a removal before, during and after the second person's press."""
+    page = await opened.new_page(viewport=DESK, device_scale_factor=1.5)
+    await page.goto(shop.page)
+    await page.get_by_label("You are").select_option(label="Lee Marsh")
+    await page.get_by_text(re.compile(r"\d repl")).first.click()
+    await _shot(page, "Needs somebody who neither", "card-before.png")
+    # METRC takes its time, so that a picture can be taken meanwhile
+    shop.world.slow(1.5)
+    await page.locator("#thread").get_by_role("button", name="Void receipt 880102").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Void receipt 880102").click()
+    await _shot(page, "Looking again at METRC", "card-during.png")
+    shop.world.recover()
+    await _shot(page, "The fix held.", "card-after.png")
+    await page.close()
+
+
+async def _shot(page: Page, said: str, name: str) -> None:
+    card = page.locator("#thread article").filter(has_text=said).last
+    await card.wait_for()
+    await card.screenshot(path=FOLDER / name)
 
 
 async def _thread(opened: Browser, shop: Store, size: dict[str, int], name: str) -> None:
     page = await opened.new_page(viewport=size, device_scale_factor=1.5)
     await page.goto(shop.page)
     await page.get_by_text(re.compile(r"\d repl")).first.click()
-    await page.get_by_text("Remove duplicate…").first.wait_for()
+    await page.get_by_role("button", name="Void receipt 880102").first.wait_for()
     # the evidence is a message of its own; the picture shows the answer
     await page.get_by_text("Done in").first.scroll_into_view_if_needed()
     await page.screenshot(path=FOLDER / name)

@@ -239,11 +239,13 @@ async def test_two_approvals_need_two_people(bench):
 
 
 async def test_a_late_press_hears_who_decided(bench):
-    """Whoever comes second is told the name, and the log has one approval."""
+    """Whoever comes second is told the name; the log has one approval, and that somebody was too late."""
     await approved(bench)
     answer = await pressed(bench, LEE)
+    assert answer.is_late
     assert f"<@{DANA}>" in answer.says
-    assert (await bench.events()).count("approved") == 1
+    assert await bench.events() == ["approved", "refused"]
+    assert "too_late" in (await chain_holds(bench))[-1].detail
 
 
 async def test_the_same_press_delivered_twice_is_one(bench):

@@ -108,8 +108,7 @@ MISUSED = [
     (("sync", "--since", ""), "--since is ''; accepted: 1 to 3650 and d or h, for example 30d or 12h"),
     (("demo", "--port", "65536"), "--port is '65536'; accepted: a whole number from 0 to 65535"),
     (("demo", "--exec", "reconcile"), "--exec is 'reconcile'; accepted: a slash command, for example '/reconcile package 1A4FF0100000022000001002'"),
-    (("run", "--role", "clock"), "--role is 'clock'; accepted: all, web"),
-    (("run", "--role", "worker"), "--role worker would do nothing: this version has no scheduled work; accepted: all, web"),
+    (("run", "--role", "clock"), "--role is 'clock'; accepted: all, web, worker"),
 ]  # fmt: skip
 
 

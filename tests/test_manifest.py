@@ -20,11 +20,16 @@ SCOPES = {
     "chat_update": {"chat:write"},
     "chat_postEphemeral": {"chat:write"},
     "chat_delete": {"chat:write"},
+    "chat_getPermalink": set(),
     "views_open": set(),
     "views_publish": set(),
     "users_info": {"users:read"},
     "usergroups_users_list": {"usergroups:read"},
     "auth_test": set(),
+    "conversations_history": {"channels:history", "groups:history"},
+    "conversations_replies": {"channels:history", "groups:history"},
+    "files_getUploadURLExternal": {"files:write"},
+    "files_completeUploadExternal": {"files:write"},
 }
 # Events and the scope without which Slack does not deliver them.
 EVENT_SCOPES = {
@@ -109,6 +114,7 @@ def test_scopes_are_exactly_those_the_bot_uses(manifest):
     assert methods <= set(SCOPES), "say which scope the new method needs"
     needed = {"commands"}.union(*(SCOPES[name] for name in methods))
     assert set(manifest["oauth_config"]["scopes"]["bot"]) == needed
+    assert set(manifest["oauth_config"]["scopes"]["bot_optional"]) < needed
 
 
 def test_the_command_is_the_one_the_bot_answers(manifest):

@@ -201,7 +201,7 @@ class Unreachable:
     """Books whose database went away."""
 
     def __init__(self, books):
-        self.ledger = books.ledger
+        self.ledger, self.intents, self.audit = books.ledger, books.intents, books.audit
 
     async def ping(self):
         raise StorageError("The database shop.db cannot be used: disk I/O error.")

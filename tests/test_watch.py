@@ -419,12 +419,12 @@ async def test_a_press_between_reading_and_writing_is_not_lost(house):
         known, alert = alerts.known, alerts.alert
         presses = 1
 
-        async def write(self, changes, now):
+        async def write(self, changes, now, told=()):
             if self.presses:
                 self.presses -= 1
                 [alert] = await alerts.known(now)
                 assert await alerts.write([acknowledge(alert, "U0DANA", now)], now)
-            return await alerts.write(changes, now)
+            return await alerts.write(changes, now, told)
 
     house.desk = replace(house.desk, alerts=Pressed())
     house.world.dead_keys = set()
@@ -439,7 +439,7 @@ async def test_a_round_that_is_always_outrun_gives_up_in_one_sentence(house):
     class Contested:
         known = house.alerts.known
 
-        async def write(self, changes, now):
+        async def write(self, changes, now, told=()):
             return False
 
     house.desk = replace(house.desk, alerts=Contested())

@@ -96,6 +96,11 @@ def user(user_id: str) -> str:
     return f"<@{user_id}>" if re.fullmatch(r"[UW][A-Z0-9]{2,30}", user_id) else cut(user_id, 40)
 
 
+def link(address: str, markup: str) -> str:
+    """A link to a message of this workspace, whose address Slack itself has told."""
+    return f"<{escape(address).replace('|', '%7C')}|{markup}>"
+
+
 def date(at: datetime, zone: ZoneInfo) -> str:
     """A moment as each reader's own clock shows it; where that cannot be drawn, on the shop's wall clock."""
     local = at.astimezone(zone)

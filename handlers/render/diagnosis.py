@@ -12,11 +12,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.model import (
-    ActionKind,
     Cause,
     Diagnosis,
-    Duplicate,
-    Forbidden,
     Gap,
     Outcome,
     Quote,
@@ -27,17 +24,12 @@ from bot.model import (
 from bot.settings import FacilitySettings
 from handlers.render import words
 from handlers.render.blocks import (
-    BUTTON_LIMIT,
     Block,
     Message,
-    actions,
     bold,
     code,
-    confirmation,
     context,
     cut,
-    cut_plain,
-    danger_button,
     date,
     listed,
     section,
@@ -45,10 +37,8 @@ from handlers.render.blocks import (
     user,
 )
 
-REMOVE_ACTION: Final = "remove_duplicate"
 MOST_SHARES: Final = 6
 MOST_REFS: Final = 3
-MOST_BUTTONS: Final = 3
 MOST_RELATED: Final = 6
 MOST_PACKAGES: Final = 20
 EVIDENCE_BUDGET: Final = 7000
@@ -57,14 +47,13 @@ QUOTE_LIMIT: Final = 400
 
 
 def render_diagnosis(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Message:
-    """The answer: headline, the seven checks, the account, what to do and not to do, buttons, small print."""
+    """The answer: headline, the seven checks, the account, what to do and not to do, small print."""
     parts = [
         section(bold(diagnosis.headline, 400)),
         section("\n".join(_check_line(outcome) for outcome in diagnosis.checks[:7]) or words.NO_CHECKS),
         section(_account(diagnosis) if diagnosis.subject.kind is SubjectKind.PACKAGE else _packages(diagnosis)),
         section(_what_to_do(diagnosis, facility.zone)),
         *_reservations(diagnosis, facility),
-        *_buttons(diagnosis, facility),
         context(*_small_print(diagnosis, facility, asked_by)),
     ]
     return Message(text=_fallback(diagnosis), blocks=tuple(parts))
@@ -176,37 +165,6 @@ def _check_line(outcome: Outcome) -> str:
         head = f"*{head}*"
     summary = cut(outcome.summary, 140)
     return f"{head}: {summary}" if summary else head
-
-
-# --- buttons ----------------------------------------------------------------------------------------------------------
-
-
-def _buttons(diagnosis: Diagnosis, facility: FacilitySettings) -> list[Block]:
-    if not _may_be_removed(diagnosis):
-        return []
-    offered = diagnosis.duplicates[:MOST_BUTTONS]
-    # one row each, so that every button can bear the same action id
-    rows = [actions(f"removal-{n}", [_button(diagnosis, n, twin, facility)]) for n, twin in enumerate(offered)]
-    left = len(diagnosis.duplicates) - len(offered)
-    return [*rows, context(f"… {left} more duplicates; ask again after these.")] if left else rows
-
-
-def _may_be_removed(diagnosis: Diagnosis) -> bool:
-    """Twins that must wait, and look-alikes that are none, get no button at all."""
-    waits = diagnosis.action.kind in {ActionKind.WAIT, ActionKind.RETRY_LATER}
-    return bool(diagnosis.duplicates) and not waits and Forbidden.REMOVE_RECORD not in diagnosis.must_not
-
-
-def _button(diagnosis: Diagnosis, number: int, twin: Duplicate, facility: FacilitySettings) -> Block:
-    by_bot = twin.removable and facility.act
-    act = words.removal_act(twin, by_bot=by_bot)
-    button = danger_button(
-        words.button(by_bot=by_bot),
-        action_id=REMOVE_ACTION,
-        value=f"{cut_plain(diagnosis.id, 100)}:{number}",
-        confirm=confirmation("Remove the duplicate?", words.removal_question(twin), yes=act, no="Leave it"),
-    )
-    return button | {"accessibility_label": cut_plain(act, BUTTON_LIMIT)}
 
 
 # --- small print ------------------------------------------------------------------------------------------------------

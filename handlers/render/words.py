@@ -78,7 +78,6 @@ _VOIDABLE: Final = frozenset(
     {DuplicateKind.SALES_RECEIPT, DuplicateKind.SALES_DELIVERY, DuplicateKind.EXTERNAL_TRANSFER, DuplicateKind.TRANSFER}
 )
 
-NO_APPROVALS_YET: Final = "Approvals come with the next version; nothing was changed."
 RESTARTING: Final = "The bot is being restarted and did not finish. Nothing was changed. Please ask again in a minute."
 NO_CHECKS: Final = "No check was made."
 
@@ -107,6 +106,7 @@ def usage(command: str, facilities: Sequence[tuple[str, str]]) -> str:
         f"• {example(command, EXAMPLES[SubjectKind.MANIFEST], kind=SubjectKind.MANIFEST)} — one load",
         f"• {example(command, EXAMPLES[SubjectKind.PRODUCT], kind=SubjectKind.PRODUCT)} — all packages of a product",
         f"• {example(command, '', kind=SubjectKind.FACILITY)} — the whole shop, by common cause",
+        f"• {code(f'{command} pending')} — removals that wait for somebody; {code(f'{command} history')} — all of them",
         f"• {code(f'{command} help')} — this text",
         "Touch the count last: most missing packages are not miscounted.",
     ]
@@ -169,6 +169,11 @@ def unknown_place(
             *_commands(facilities[:1], label, command, kind),
         ]
     )
+
+
+def no_such_place(place: str, facilities: Sequence[tuple[str, str]]) -> str:
+    """The same where there is no question to repeat."""
+    return f"I do not know the license {code(place, 60)}. I know: {_facilities(facilities)}"
 
 
 def which_place(

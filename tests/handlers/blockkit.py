@@ -16,7 +16,9 @@ MESSAGE_LIMIT = 10_000
 TEXT_LIMIT = 4_000
 
 # Everything between < and > that a reader may meet: a user, a date, or nothing at all.
-_ALLOWED_CONTROL = re.compile(r"<@[UW][A-Z0-9]+>|<!date\^\d+\^\{date_short_pretty\} at \{time\}\|[^<>|&]+>")
+_ALLOWED_CONTROL = re.compile(
+    r"<@[UW][A-Z0-9]+>|<!subteam\^S[A-Z0-9]{3,}>|<https?://[^<>|\s]+/archives/[A-Z0-9]+/p\d{16}[^<>|\s]*\|[^<>|]+>|<!date\^\d+\^\{date_short_pretty\} at \{time\}\|[^<>|&]+>"
+)
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt);)")
 
 

@@ -4,13 +4,14 @@ from copy import deepcopy
 
 import pytest
 
-from handlers.render.diagnosis import render_diagnosis
+from handlers.render.card import render_card
 from tests.handlers import blockkit
-from tests.handlers.values import DOUBLE_RECEIPT, HARBOR
+from tests.handlers.values import HARBOR
+from tests.removing import ACTING, TWIN, Clock, Receipts, an_intent
 
 
 def message():
-    good = render_diagnosis(DOUBLE_RECEIPT, HARBOR, "U0DANA")
+    good = render_card(an_intent(Receipts(Clock()), [TWIN], "i1"), ACTING, HARBOR.name, HARBOR.zone)
     return deepcopy({"text": good.text, "blocks": list(good.blocks)})
 
 

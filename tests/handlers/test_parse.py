@@ -103,7 +103,7 @@ def test_nothing_and_help_are_answered_with_help(text):
         "product 🙂",
         "manifest 0000418902 at",
         "status",
-        "pending",
+        "pending at",
         f"package {LABEL} 1A4FF0100000022000001003",
         f"package {LABEL} at",
         f"package {'1' * 65}",

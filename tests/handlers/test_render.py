@@ -15,7 +15,7 @@ from handlers.render.blocks import Message, code, cut, cut_plain, date, escape, 
 from handlers.render.diagnosis import render_diagnosis, render_evidence
 from handlers.render.help import render_help
 from tests.handlers import blockkit
-from tests.handlers.values import DOUBLE_RECEIPT, HARBOR, NOW, TWIN, settings
+from tests.handlers.values import DOUBLE_RECEIPT, HARBOR, NOW, settings
 
 
 def shown(message: Message) -> str:
@@ -28,11 +28,6 @@ def shown(message: Message) -> str:
 
 def rendered(**changes) -> str:
     return shown(render_diagnosis(replace(DOUBLE_RECEIPT, **changes), HARBOR, "U0DANA"))
-
-
-def buttons(diagnosis, facility=HARBOR):
-    blocks = render_diagnosis(diagnosis, facility, "U0DANA").blocks
-    return [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
 
 
 def test_the_first_line_is_the_headline():
@@ -114,50 +109,6 @@ def test_an_old_export_is_said_to_be_old(minutes, is_said):
     """Up to the configured age it is fresh; beyond it, the age is told."""
     as_of = m.AsOf(NOW, NOW - timedelta(minutes=minutes))
     assert ("The POS export is 61 min old." in rendered(as_of=as_of)) is is_said
-
-
-def test_the_button_names_the_act_in_its_dialog():
-    """Nobody confirms an "OK"."""
-    (button,) = buttons(DOUBLE_RECEIPT)
-    assert (button["style"], button["action_id"], button["text"]["text"]) == (
-        "danger",
-        "remove_duplicate",
-        "Remove duplicate…",
-    )
-    assert button["confirm"]["confirm"]["text"] == "Void receipt 880102"
-    assert button["confirm"]["text"]["text"] == "Keep receipt 880101, remove 880102 in METRC. The POS keeps 880101."
-    assert button["value"] == "d-1:0"
-
-
-@pytest.mark.parametrize(
-    ("twin", "facility"), [(replace(TWIN, removable=False), HARBOR), (TWIN, replace(HARBOR, act=False))]
-)
-def test_what_the_bot_cannot_or_may_not_remove_is_only_recorded(twin, facility):
-    """The button says so."""
-    (button,) = buttons(replace(DOUBLE_RECEIPT, duplicates=(twin,)), facility)
-    assert button["text"]["text"] == "Record removal…"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"duplicates": ()},
-        {"action": m.Action(m.ActionKind.WAIT, "Wait.", NOW)},
-        {"must_not": (m.Forbidden.REMOVE_RECORD,)},
-    ],
-)
-def test_no_button_where_nothing_may_be_removed(changes):
-    """Twins that must wait, and look-alikes that are none, cannot be pressed away."""
-    assert buttons(replace(DOUBLE_RECEIPT, **changes)) == []
-
-
-def test_many_duplicates_share_the_action_id_and_the_rest_is_counted():
-    """Every button is a row of its own, and what does not fit is said."""
-    diagnosis = replace(DOUBLE_RECEIPT, duplicates=(TWIN,) * 9)
-    message = render_diagnosis(diagnosis, HARBOR, "U0DANA")
-    assert [button["value"] for button in buttons(diagnosis)] == ["d-1:0", "d-1:1", "d-1:2"]
-    assert "… 6 more duplicates" in shown(message)
-    assert blockkit.problems(message.text, list(message.blocks)) == []
 
 
 def test_many_events_are_cut_without_losing_units():
@@ -349,4 +300,4 @@ def test_the_longest_records_make_a_message_that_fits(filler):
     messages = (render_diagnosis(diagnosis, facility, long), *render_evidence(diagnosis, facility))
     for message in messages:
         assert blockkit.problems(message.text, list(message.blocks)) == []
-    assert len(buttons(diagnosis, facility)) == 3
+    assert "actions" not in {block["type"] for block in messages[0].blocks}

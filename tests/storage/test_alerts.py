@@ -330,13 +330,17 @@ async def test_long_work_keeps_its_slot(books):
 
 
 async def test_finished_slots_are_forgotten(books):
-    """What is done and old is pruned; what is not done stays."""
-    slots = SqlSlots(books.database)
-    await slots.win("done", NOW, "one", NOW, LEASE)
-    await slots.finish("done", NOW, 1, NOW)
+    """What is done and old is pruned; what is not done stays, and so does each job's newest."""
+    slots, later = SqlSlots(books.database), NOW + timedelta(hours=1)
+    for at in (NOW, later):
+        await slots.win("done", at, "one", NOW, LEASE)
+        await slots.finish("done", at, 1, NOW)
     await slots.win("open", NOW, "one", NOW, LEASE)
     await slots.prune(NOW + timedelta(days=1))
+    assert await slots.last("done") == later
+    assert await slots.last("never") is None
     assert await slots.win("done", NOW, "two", NOW, LEASE) == 1
+    assert await slots.win("done", later, "two", NOW, LEASE) is None
     assert await slots.win("open", NOW, "two", NOW, LEASE) is None
 
 

@@ -1,0 +1,101 @@
+"""What the clock proposes: the map of everything the bot does unasked."""
+
+from __future__ import annotations
+
+import logging
+from datetime import time, timedelta
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from bot.alerts import Policy
+from bot.app import Bot
+from bot.clock import Chore, Duty, Rota, daily, every
+from bot.investigate import new_id
+from bot.outbox import Sent, send_letters
+from bot.ports import Post
+from bot.settings import FacilitySettings
+from bot.watch import Round
+
+log = logging.getLogger(__name__)
+
+ROUND: Final = timedelta(minutes=5)
+SYNC: Final = timedelta(minutes=10)
+SYNC_BACK: Final = timedelta(days=30)
+NIGHT: Final = time(3, 30)
+KEEP_LETTERS: Final = timedelta(days=30)
+KEEP_SLOTS: Final = timedelta(days=7)
+KEEP_ALERTS: Final = timedelta(days=400)
+
+
+def rota(bot: Bot) -> Rota:
+    """What one process tries for."""
+    return Rota(bot.books.slots, bot.clock, new_id(), _lease(bot))
+
+
+def chores(bot: Bot, post: Post, *, sent: Sent | None = None, more: tuple[Chore, ...] = ()) -> tuple[Chore, ...]:
+    """Everything, in no order. ``post`` carries letters; ``sent`` is told of those that went out."""
+    return (
+        watching(bot),
+        sending(bot, post, sent),
+        Chore("sync", timedelta(seconds=20), [_syncing(bot, one) for one in bot.settings.facilities]),
+        Chore(
+            "nightly search", timedelta(minutes=2), [_searching(bot, one) for one in bot.settings.facilities], at_once=1
+        ),
+        Chore("pruning", timedelta(minutes=10), [_pruning(bot)]),
+        *more,
+    )
+
+
+def watching(bot: Bot) -> Chore:
+    """A round of every monitor each five minutes, and the sign of life after it."""
+    policy = Policy(hold=timedelta(seconds=bot.settings.alert_hold_seconds))
+    duty = Duty("monitors", every(ROUND), partial(_round, bot, policy), ROUND - timedelta(seconds=10))
+    return Chore("monitors", timedelta(seconds=10), [duty])
+
+
+async def _round(bot: Bot, policy: Policy) -> Round:
+    done = await bot.watch(policy)
+    if done.read:  # a sign of life that says nothing was looked at would be worse than none
+        await bot.beat()
+    return done
+
+
+def sending(bot: Bot, post: Post, sent: Sent | None = None) -> Chore:
+    """What is to be said goes out within seconds."""
+    work = partial(send_letters, bot.books.outbox, post, new_id(), bot.clock, _lease(bot), told=sent)
+    return Chore("letters", timedelta(seconds=2), work=work)
+
+
+def _syncing(bot: Bot, facility: FacilitySettings) -> Duty:
+    name = f"sync/{facility.license}"
+
+    async def work() -> None:
+        report = await bot.sync(facility, SYNC_BACK, _unheard)
+        for feed, problems in report.problems.items():
+            log.info("%s of %s was not all read: %s", feed, facility.license, problems[0].says)
+
+    return Duty(name, every(SYNC, name), work, SYNC - timedelta(minutes=1))
+
+
+def _searching(bot: Bot, facility: FacilitySettings) -> Duty:
+    name = f"duplicates/{facility.license}"
+    return Duty(name, daily(facility.zone, NIGHT), partial(bot.find_duplicates, facility), timedelta(minutes=30))
+
+
+def _pruning(bot: Bot) -> Duty:
+    async def work() -> None:
+        now = bot.clock.now()
+        await bot.books.outbox.prune(now - KEEP_LETTERS)
+        await bot.books.slots.prune(now - KEEP_SLOTS)
+        await bot.books.alerts.prune(now - KEEP_ALERTS)
+
+    return Duty("prune", daily(ZoneInfo("UTC"), time(4)), work, timedelta(minutes=10))
+
+
+def _lease(bot: Bot) -> timedelta:
+    return timedelta(seconds=bot.settings.lease_seconds)
+
+
+def _unheard(_feed: str, _done: int, _total: int) -> None:
+    """Nobody waits for the progress of a sync."""

@@ -1,0 +1,222 @@
+"""Presses on an alert's card, and drawing it. Nothing that matters comes from the payload but who pressed and an id."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import attend
+from bot.alerts import Alert, Letter
+from bot.attend import Attended, Snooze
+from bot.errors import ChatError, QuestionError
+from bot.settings import Settings
+from handlers.chat import Chat, Posted
+from handlers.commands import first_time
+from handlers.decisions import card_of, delivery_of
+from handlers.directory import SlackDirectory
+from handlers.letters import SlackLetters
+from handlers.render import alert as card
+from handlers.render.blocks import Message, cut
+from handlers.render.help import render_sentence
+from handlers.services import Services
+from handlers.slack_calls import asked, mapping
+from handlers.work import Work
+
+log = logging.getLogger(__name__)
+
+VALUE_LIMIT: Final = 1000
+# a try ends well within the outbox's lease
+SECONDS: Final = 8
+
+Deed = Callable[[str, str], Awaitable[Attended]]
+"""Given an alert's id and a user's."""
+
+
+class Alerting:
+    """Answers presses on alerts. ``client`` opens the form that asks for a date, and says who people are."""
+
+    def __init__(
+        self,
+        services: Services,
+        post: attend.Post,
+        chat: Chat,
+        client: AsyncWebClient,
+        work: Work,
+    ) -> None:
+        self._services = services
+        self._post = post
+        self._chat = chat
+        self._directory = SlackDirectory(client)
+        self._client = client
+        self._work = work
+
+    def listen(self, app: AsyncApp) -> None:
+        """Register every listener."""
+        self._on(app, card.ACKNOWLEDGE_ACTION, partial(attend.acknowledge, self._post))
+        self._on(app, card.CLOSED_ACTION, partial(attend.closed_today, self._post))
+        for action_id, length in card.SNOOZE_ACTIONS.items():
+            self._on(app, action_id, self._snoozing(length))
+        app.action(card.RENEWED_ACTION)(self.ask_when)
+        app.view(card.RENEWED_FORM)(self.renewed)
+
+    def _snoozing(self, length: Snooze) -> Deed:
+        async def snooze(alert_id: str, by: str) -> Attended:
+            return await attend.snooze(self._post, alert_id, by, length)
+
+        return snooze
+
+    def _on(self, app: AsyncApp, action_id: str, deed: Deed) -> None:
+        async def pressed(ack: AsyncAck, body: dict[str, Any]) -> None:
+            await ack()
+            url = str(body.get("response_url") or "")
+            self._work.start(partial(self._attend, deed, body, url), partial(self._tell, url))
+
+        app.action(action_id)(pressed)
+
+    async def _attend(self, deed: Deed, body: Mapping[str, Any], url: str) -> None:
+        by = _presser(body)
+        if not await first_time(self._services, delivery_of(body)) or not await self._may(by, url):
+            return
+        attended = await deed(_value(body), by)
+        if not attended.taken:
+            await self._tell(url, card.render_taken(attended.alert, by))
+        await self._redraw(attended.alert, card_of(body))
+
+    async def _redraw(self, alert: Alert, pressed: Posted | None) -> None:
+        """At once, so that who pressed sees it; the outbox draws the first message once more, whatever dies here."""
+        if pressed is None:
+            return
+        try:
+            await self._chat.edit(pressed, draw(alert, self._post))
+        except ChatError as error:
+            log.warning("an alert's card was not redrawn: %s", error)
+
+    # --- the form
+
+    async def ask_when(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The listener of “Renewed on…”. Slack gives the form three seconds, so who may is asked when it is sent."""
+        await ack()
+        url = str(body.get("response_url") or "")
+        self._work.start(partial(self._open_form, body, url), partial(self._tell, url))
+
+    async def _open_form(self, body: Mapping[str, Any], url: str) -> None:
+        alert = await self._post.book.alert(_value(body))
+        if alert is None:
+            await self._tell(url, card.UNKNOWN)
+            return
+        pressed = card_of(body)
+        told = {"alert": alert.id, "url": url, "channel": "", "ts": ""}
+        if pressed is not None:
+            told |= {"channel": pressed.channel, "ts": pressed.ts}
+        today = self._post.hours(alert).day_of(self._services.clock.now())
+        view = card.render_renewed_form(alert, json.dumps(told), today)
+        await asked(self._client.views_open(trigger_id=str(body.get("trigger_id") or ""), view=view))
+
+    async def renewed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The listener of that form."""
+        view, by = mapping(body.get("view")), _presser(body)
+        told, on = _metadata(view), _chosen(view)
+        if on is None:
+            await ack(response_action="errors", errors={card.RENEWED_BLOCK: card.NO_DATE})
+            return
+        try:
+            alert = await self._keep(told, by, on)
+        except QuestionError as error:
+            await ack(response_action="errors", errors={card.RENEWED_BLOCK: str(error)[:150]})
+            return
+        await ack()
+        if alert is not None:
+            self._work.start(
+                partial(self._reply, told, card.render_renewed(alert, by, on)), partial(self._tell, told["url"])
+            )
+
+    async def _keep(self, told: Mapping[str, str], by: str, on: date) -> Alert | None:
+        """None: who sent it may not, and was told so."""
+        if not await self._may(by, told["url"]):
+            return None
+        return await attend.renewed(self._post, told["alert"], by, on)
+
+    async def _reply(self, told: Mapping[str, str], sentence: str) -> None:
+        if told["channel"] and told["ts"]:
+            await self._chat.post(told["channel"], render_sentence(sentence), thread=told["ts"])
+
+    # --- who, and how they hear of it
+
+    async def _may(self, user: str, url: str) -> bool:
+        """Whether this person may, as Slack says now; whom Slack does not vouch for may not."""
+        try:
+            refusal = attend.may_attend(await self._directory.person(user), await self._directory.home())
+        except ChatError as error:
+            log.warning("who pressed could not be looked up: %s", error)
+            refusal = card.NOT_KNOWN
+        if refusal is not None:
+            await self._tell(url, cut(refusal, 300))
+        return refusal is None
+
+    async def _tell(self, url: str, sentence: str) -> None:
+        """What was done stands, whether or not its presser can be told."""
+        if not url:
+            return
+        try:
+            await self._chat.whisper(url, render_sentence(sentence))
+        except ChatError as error:
+            log.warning("who pressed was not answered: %s", error)
+
+
+def draw(alert: Alert, post: attend.Post) -> Message:
+    """The card as the alert stands now."""
+    return card.render_alert(alert, post.hours(alert), post.clock.now())
+
+
+def drawing(post: attend.Post) -> Callable[[Letter, bool], Message]:
+    """How letters are drawn."""
+
+    def draw_letter(letter: Letter, is_repeat: bool) -> Message:  # noqa: FBT001 - see ``handlers.letters.Draw``
+        return card.render_letter(letter, post.hours(letter.alert), post.clock.now(), is_repeat=is_repeat)
+
+    return draw_letter
+
+
+def letters_of(settings: Settings, post: attend.Post) -> SlackLetters:
+    """What carries letters to this workspace."""
+    client = AsyncWebClient(
+        token=settings.slack.bot_token, base_url=settings.slack.api_url, timeout=SECONDS, retry_handlers=[]
+    )
+    return SlackLetters(client, drawing(post))
+
+
+# --- reading payloads -------------------------------------------------------------------------------------------------
+
+
+def _presser(body: Mapping[str, Any]) -> str:
+    return str(mapping(body.get("user")).get("id") or "")
+
+
+def _value(body: Mapping[str, Any]) -> str:
+    rows = body.get("actions")
+    action = mapping(rows[0]) if isinstance(rows, list) and rows else {}
+    return str(action.get("value") or "")[:VALUE_LIMIT]
+
+
+def _chosen(view: Mapping[str, Any]) -> date | None:
+    values = mapping(mapping(view.get("state")).get("values"))
+    text = mapping(mapping(values.get(card.RENEWED_BLOCK)).get(card.RENEWED_BLOCK)).get("selected_date")
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
+def _metadata(view: Mapping[str, Any]) -> dict[str, str]:
+    try:
+        told = mapping(json.loads(str(view.get("private_metadata") or "{}")))
+    except ValueError:
+        told = {}
+    return {name: str(told.get(name) or "")[:2000] for name in ("alert", "url", "channel", "ts")}

@@ -1,0 +1,208 @@
+"""Alerts in Slack, over signed HTTP: one message with buttons, presses that show a name, an end that says so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.duties import sending
+from bot.watch import ONCE
+from demo.world import World
+from handlers import letters_of
+from tests.handlers.removal_shop import FAR, GUEST, LEE, opened
+from tests.store import NOW
+
+MINUTES = timedelta(minutes=1)
+HARBOR_OPEN = {"opening_hours": "Mo-Su 00:00-24:00"}
+
+
+@pytest.fixture
+async def shop(tmp_path, empty_database):
+    """A healthy shop that nobody has asked anything."""
+    async with opened(tmp_path, empty_database, World.healthy(NOW)) as shop:
+        yield shop
+
+
+async def round_of(shop, *, minutes=0):
+    """One round a little later, and everything it has to say."""
+    shop.clock.at += minutes * MINUTES
+    await shop.bot.watch(ONCE)
+    await send(shop)
+
+
+async def send(shop):
+    await sending(shop.bot, letters_of(shop.bot.settings, shop.bot.attending())).work()
+
+
+def texts(shop):
+    return [shop.slack.message_as_text(message) for message in shop.slack.messages()]
+
+
+async def press(shop, action_id, user=LEE, *, message=0):
+    result = await shop.slack.press(shop.slack.messages()[message].ts, action_id, user)
+    await shop.settle()
+    return result
+
+
+async def test_a_dead_key_is_one_message_that_shows_who_has_it_and_how_it_ended(shop):
+    """The whole way: told once with what to do, taken in hand by name, rewritten at the end, and said in its thread."""
+    shop.world.kill_key()
+    await round_of(shop)
+    await round_of(shop, minutes=5)
+    [card] = texts(shop)
+    assert card.startswith("● Harbor Street: METRC refuses the user key (")
+    assert "generate a new one" in card
+    assert "countlast doctor" in card
+    assert "[ Acknowledge ] [ Snooze 1 hour ]" in card
+    assert "[ Renewed on… ]" in card
+    assert (await press(shop, "acknowledge_alert")).acked
+    await send(shop)
+    [card] = texts(shop)
+    assert "Acknowledged by @Lee Marsh, asks again" in card
+    assert "[ Acknowledge ]" not in card
+    shop.world.keys[0].alive = True
+    await round_of(shop, minutes=20)
+    card, end = texts(shop)
+    assert card.startswith("✓ Harbor Street: METRC refuses the user key (")
+    assert "over after 25 min" in card
+    assert "attended to by @Lee Marsh" in card
+    assert "[ " not in card
+    assert end == "It is over after 25 min."
+    assert shop.slack.messages()[1].thread_ts == shop.slack.messages()[0].ts
+    assert [event for event in await shop.events() if event[0].startswith("alert")] == [
+        ("alert_opened", "countlast"),
+        ("alert_acknowledged", LEE),
+        ("alert_closed", "countlast"),
+    ]
+
+
+async def test_only_members_of_this_workspace_attend(shop):
+    """Guests and people of other workspaces are told so alone; the card stays as it was."""
+    shop.world.kill_key()
+    await round_of(shop)
+    before = texts(shop)
+    for user in (GUEST, FAR):
+        assert (await press(shop, "acknowledge_alert", user)).acked
+        assert "can" in shop.told(user)
+    assert texts(shop) == before
+    assert shop.told(FAR) == "Only members of this workspace can attend to alerts."
+
+
+async def test_the_second_press_is_told_who_was_first(shop):
+    """Nothing changes, and the second presser hears why."""
+    shop.world.kill_key()
+    await round_of(shop)
+    await press(shop, "acknowledge_alert", LEE)
+    first = shop.slack.messages()[0]
+    shop.slack.workspace.put(first)
+    alert = (await shop.bot.books.alerts.known(shop.clock.now()))[0]
+    from bot import attend
+
+    attended = await attend.acknowledge(shop.bot.attending(), alert.id, "U0DANA")
+    assert (attended.taken, attended.alert.by) == (False, LEE)
+
+
+async def test_a_snooze_shows_until_when_and_speaks_again_after_it(shop):
+    """Only if it is still so."""
+    shop.world.kill_key()
+    await round_of(shop)
+    await press(shop, "snooze_alert_hour")
+    await send(shop)
+    [card] = texts(shop)
+    assert "Snoozed by @Lee Marsh until" in card
+    assert "Snooze" not in card.replace("Snoozed", "")
+    await round_of(shop, minutes=30)
+    assert len(texts(shop)) == 1
+    await round_of(shop, minutes=31)
+    assert texts(shop)[1].startswith("Still so: Harbor Street: METRC refuses")
+    assert "[ Acknowledge ]" in texts(shop)[0]
+
+
+async def test_a_renewed_key_is_a_date_and_nothing_else(shop):
+    """The form asks for the day, keeps it with a name, and the thread hears of it."""
+    shop.world.kill_key()
+    await round_of(shop)
+    await press(shop, "alert_key_renewed")
+    [view] = shop.slack.workspace.views.values()
+    result = await shop.slack.submit_view(view.id, {"renewed_on": {"renewed_on": "2030-01-01"}}, LEE)
+    assert "today or earlier" in str(result.answer["errors"])
+    assert (await shop.slack.submit_view(view.id, {"renewed_on": {"renewed_on": "2026-03-02"}}, LEE)).acked
+    await shop.settle()
+    assert texts(shop)[1] == "@Lee Marsh renewed the METRC key on 2026-03-02. The next round tries it."
+    assert await shop.bot.books.memory.recall("key_issued_on") == {"402R-X0042": '"2026-03-02"'}
+    assert ("key_renewed", LEE) in await shop.events()
+
+
+async def test_closed_today_is_quiet_until_the_shop_opens(tmp_path, empty_database):
+    """Silence of a shop that stays closed is none; its name stands on the card."""
+    world = World.healthy(NOW)
+    for minutes in (65, 50, 40, 30, 20):
+        world.sale_never_posted(world.labels()[0], age=minutes * MINUTES)
+    async with opened(tmp_path, empty_database, world, opening_hours="Mo-Su 09:00-21:00") as shop:
+        await round_of(shop)
+        [card] = texts(shop)
+        assert card.startswith("● Harbor Street: 5 sales wait")
+        assert "[ Closed today ]" in card
+        await press(shop, "alert_closed_today")
+        [alert] = await shop.bot.books.alerts.known(shop.clock.now())
+        assert alert.asks_again_at.isoformat() == "2026-03-03T16:00:00+00:00"
+        assert "Snoozed by @Lee Marsh" in texts(shop)[0]
+        assert ("closed_day", LEE) in await shop.events()
+
+
+async def test_a_letter_whose_answer_was_lost_is_found_and_not_repeated(shop):
+    """Slack took the message and the answer never came: the next try finds it by its key."""
+    shop.world.kill_key()
+    shop.slack.faults.lose_answers(method="chat.postMessage")
+    await round_of(shop)
+    assert len(texts(shop)) == 1
+    [(_, problem)] = await shop.bot.books.outbox.waiting()
+    assert problem
+    shop.clock.at += MINUTES
+    await send(shop)
+    assert await shop.bot.books.outbox.waiting() == ()
+    assert len(texts(shop)) == 1
+
+
+async def test_who_cannot_look_marks_what_may_be_a_repeat(shop):
+    """A workspace that grants no history gets the message rather than none, and is told."""
+    shop.world.kill_key()
+    shop.slack.faults.lose_answers(method="chat.postMessage")
+    shop.slack.faults.refuse("missing_scope", method="conversations.history")
+    await round_of(shop)
+    shop.clock.at += MINUTES
+    await send(shop)
+    assert len(texts(shop)) == 2
+    assert "This may be a repeat" in texts(shop)[1]
+
+
+async def test_a_busy_slack_puts_letters_off(shop):
+    """429 is obeyed by waiting, in the outbox and not here."""
+    shop.world.kill_key()
+    shop.slack.faults.rate_limit(1, retry_after=30, method="chat.postMessage")
+    await round_of(shop)
+    assert texts(shop) == []
+    shop.clock.at += timedelta(seconds=29)
+    await send(shop)
+    assert texts(shop) == []
+    shop.clock.at += timedelta(seconds=2)
+    await send(shop)
+    assert len(texts(shop)) == 1
+
+
+async def test_a_person_who_hears_late_gets_a_button_too(tmp_path, empty_database):
+    """Nobody acknowledged for half an hour: the second address gets it, and can take it in hand."""
+    async with opened(tmp_path, empty_database, World.healthy(NOW), escalate_to="U0DANA") as shop:
+        shop.world.kill_key()
+        await round_of(shop)
+        await round_of(shop, minutes=31)
+        direct = [m for m in shop.slack.workspace.everything() if m.channel.startswith("D")]
+        [told] = [shop.slack.message_as_text(message) for message in direct]
+        assert told.startswith("Nobody has acknowledged this: Harbor Street")
+        assert "[ Acknowledge ]" in told
+        await shop.slack.press(direct[0].ts, "acknowledge_alert", "U0DANA")
+        await shop.settle()
+        await send(shop)
+        assert "Acknowledged by @Dana" in texts(shop)[0]
+        assert ("alert_escalated", "countlast") in await shop.events()
