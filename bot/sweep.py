@@ -91,7 +91,8 @@ class _Sweeping:
     active_since: datetime = LONG_AGO
     # pages of the active list that are not judged yet; by id and last change, what was found to agree as it came; and
     # the ids of what another list held as well
-    pages: asyncio.Queue[Sequence[MetrcPackage]] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    pages: asyncio.Queue[Sequence[MetrcPackage]] = field(default_factory=asyncio.Queue)
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WAITING))
     agreed: set[int] = field(default_factory=set)
     elsewhere: set[int] = field(default_factory=set)
 
@@ -133,7 +134,8 @@ class _Sweeping:
 
     async def _came(self, listing: PackageList, packages: Sequence[MetrcPackage]) -> None:
         if listing is PackageList.ACTIVE:
-            await self.pages.put(packages)
+            await self.room.acquire()
+            self.pages.put_nowait(packages)
         else:
             self.elsewhere.update(package.id for package in packages)
         self.counted += len(packages)
@@ -148,6 +150,7 @@ class _Sweeping:
                 # one label at a time, so that no answer of METRC waits for long
                 await asyncio.sleep(0)
             self.pages.task_done()
+            self.room.release()
 
     async def _closed(self, ground: Ground) -> None:
         """Behind a closed gate one answer holds for every label, and nothing more is read."""
