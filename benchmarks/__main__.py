@@ -12,6 +12,7 @@ from benchmarks.diagnosis import diagnosis
 from benchmarks.duplicates import duplicates
 from benchmarks.outbox import outbox
 from benchmarks.removals import removals
+from benchmarks.rush import rush
 from benchmarks.silence import silence
 from benchmarks.slots import slots
 from benchmarks.startup import startup
@@ -24,6 +25,7 @@ ALL = {
     "diagnosis": diagnosis,
     "duplicates": duplicates,
     "acks": acks,
+    "rush": rush,
     "books": books,
     "accuracy": accuracy,
     "removals": removals,

@@ -41,6 +41,7 @@ class Scale:
     shop_years: int = 52
     shop_weeks: int = 52
     slots: int = 1000
+    rush: int = 1000
 
 
 SMALL = Scale(
@@ -59,6 +60,7 @@ SMALL = Scale(
     shop_years=1,
     shop_weeks=8,
     slots=40,
+    rush=20,
 )
 FULL = Scale()
 

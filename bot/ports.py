@@ -31,7 +31,7 @@ from bot.model import (
     TransferredPackage,
     Window,
 )
-from bot.removals import Intent, Person, Press, Sight, Target
+from bot.removals import Card, Intent, Person, Press, Sight, Target
 
 FeedRow = MetrcPackage | MetrcReceipt | MetrcDelivery | Transfer | TransferredPackage | Adjustment | MetrcItem
 
@@ -454,6 +454,10 @@ class Books(Protocol):
         """Ask the database for nothing; raises ``StorageError`` when it does not answer."""
         ...
 
+    def warm(self) -> None:
+        """Do now what the first question would have to wait for: half a second during which nobody is answered."""
+        ...
+
     async def close(self) -> None:
         """Give back every connection."""
         ...
@@ -540,19 +544,19 @@ class Intents(Protocol):
         """All of these facilities, newest first; ``subject``: only those about this label or number."""
         ...
 
-    async def place(self, intent_id: str, channel: str, message: str, revision: int) -> None:
-        """Remember where a card is (a channel and a message's ``ts``) and which revision it shows."""
+    async def place(self, intent_id: str, card: Card, revision: int) -> None:
+        """Remember where a card is and which revision it shows; one that is known already stays as it is."""
         ...
 
-    async def cards(self, intent_id: str) -> tuple[tuple[str, str], ...]:
-        """Where the cards of an intent are, as channel and message; those that were posted first in front."""
+    async def cards(self, intent_id: str) -> tuple[Card, ...]:
+        """The cards of an intent, those that were posted first in front."""
         ...
 
-    async def places(self, limit: int, intent_id: str | None = None) -> tuple[tuple[Intent, str, str], ...]:
-        """Cards, of this intent or of all, that show an older revision than it has, with channel and message."""
+    async def places(self, limit: int, intent_id: str | None = None) -> tuple[tuple[Intent, Card], ...]:
+        """Cards, of this intent or of all, that show an older revision than it has."""
         ...
 
-    async def shown(self, channel: str, message: str, revision: int) -> bool:
+    async def shown(self, card: Card, revision: int) -> bool:
         """The card shows this revision now; False: a newer one was shown before, which has to be shown again."""
         ...
 

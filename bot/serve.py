@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from bot.app import Bot
-from bot.clock import tick
-from bot.duties import chores, rota
+from bot.clock import do, tick
+from bot.duties import chores, digesting, rota, sending
 from bot.errors import ConfigurationError, StorageError
-from handlers import Cards, Services, Work, build_bolt, letters_of, register
+from handlers import Cards, Services, Work, build_bolt, register
+from handlers.alerting import chat_of, letters_of
+from handlers.charting import Charting
+from handlers.letters import SlackLetters
 from handlers.socket import SocketLink, run_socket
 from handlers.web import Ready, build_web
 
@@ -48,6 +51,7 @@ class SlackSide:
 @asynccontextmanager
 async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
     """Wire the Slack side; work under way gets some seconds at the end."""
+    bot.books.warm()
     services = Services(
         bot.settings,
         bot.answer,
@@ -56,6 +60,7 @@ async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
         bot.sweep_license,
         office=bot.office,
         attending=bot.attending(),
+        status=bot.status,
     )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     cards = register(bolt, services, work)
@@ -94,16 +99,33 @@ async def serve(bot: Bot, role: str = "all") -> None:
             group.create_task(_serve_web(side.web if role != "worker" else health_only(side.web), listener, stop))
             group.create_task(recovering(side.cards, stop))
             if role != "web":
-                group.create_task(ticking(bot, side, stop))
+                group.create_task(ticking(bot, stop))
             token = bot.settings.slack.app_token
             if token and role != "worker":
                 group.create_task(_serve_socket(side, token, stop))
 
 
-async def ticking(bot: Bot, side: SlackSide, stop: asyncio.Event, wait: timedelta = timedelta(0)) -> None:
+async def ticking(bot: Bot, stop: asyncio.Event, wait: timedelta = timedelta(0)) -> None:
     """Do what the clock proposes until ``stop`` is set, for the first time after ``wait``."""
+    letters, charting = voices(bot)
+    every = chores(bot, letters, sent=charting.sent, more=(digesting(bot, charting.tell_week),))
+    try:
+        await tick(every, rota(bot), stop, wait)
+    finally:
+        await charting.close()
+
+
+async def send_now(bot: Bot) -> None:
+    """Send what waits in the outbox, with its charts, as the clock would."""
+    letters, charting = voices(bot)
+    await do(sending(bot, letters, charting.sent), rota(bot))
+    await charting.close()
+
+
+def voices(bot: Bot) -> tuple[SlackLetters, Charting]:
+    """What speaks unasked."""
     letters = letters_of(bot.settings, bot.attending())
-    await tick(chores(bot, letters), rota(bot), stop, wait)
+    return letters, Charting(bot.settings, letters, chat_of(bot.settings), bot.arrivals, bot.digest, clock=bot.clock)
 
 
 def health_only(web: Starlette) -> Starlette:

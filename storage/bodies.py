@@ -27,6 +27,11 @@ def from_json(kind: type[T], text: str) -> T:
     return value
 
 
+def ready(kind: type[Any]) -> None:
+    """Build now what the first value of this kind would have to wait for."""
+    _adapter(cast("Hashable", kind))
+
+
 def why_unreadable(error: ValueError) -> str:
     """Where in a stored text it stops to be readable, in a few words: ``cause: Input should be …``."""
     if not isinstance(error, ValidationError):

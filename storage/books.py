@@ -6,9 +6,20 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from bot.model import ExportSeen
+from bot.model import (
+    Diagnosis,
+    Evidence,
+    ExportSeen,
+    MetrcPackage,
+    MetrcReceipt,
+    PosEvent,
+    PosPackage,
+    PosSaleLine,
+    Transfer,
+)
 from storage.alerts import SqlAlertBook, SqlMemory, SqlOutbox, SqlSlots
 from storage.audit import SqlAudit
+from storage.bodies import ready
 from storage.engine import Database, connect
 from storage.intents import SqlIntents
 from storage.ledger import SqlLedger
@@ -102,6 +113,11 @@ class SqlBooks:
         """Ask the database for nothing; raises ``StorageError`` when it does not answer."""
         async with self._database.reading() as connection:
             await connection.execute(select(1))
+
+    def warm(self) -> None:
+        """Build what reads and writes the kinds of values that are kept."""
+        for kind in (Diagnosis, Evidence, MetrcPackage, MetrcReceipt, Transfer, PosPackage, PosSaleLine, PosEvent):
+            ready(kind)
 
     async def close(self) -> None:
         """Give back every connection."""
