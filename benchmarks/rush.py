@@ -144,8 +144,11 @@ async def _child(role: str, *more: str) -> AsyncIterator[str]:
     )
     if process.stdout is None:
         raise AssertionError("a pipe was asked for")
+    told = (await process.stdout.readline()).decode().strip()
+    if not told:
+        raise AssertionError(f"{role} ended with {await process.wait()} before it was ready")
     try:
-        yield (await process.stdout.readline()).decode().strip()
+        yield told
     finally:
         # what is under way would go on for minutes, and nobody waits for it
         process.kill()
