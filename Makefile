@@ -11,6 +11,9 @@ else
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
+# Tests start hundreds of processes: without compiled files each of them would compile the whole program anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install demo test check format bench pictures lock clean
 .DEFAULT_GOAL := help
 

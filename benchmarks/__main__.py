@@ -18,6 +18,7 @@ from benchmarks.slots import slots
 from benchmarks.startup import startup
 from benchmarks.sweep import sweep
 from benchmarks.table import FULL, Row, Scale, printed
+from benchmarks.watching import watching
 
 ALL = {
     "sweep": sweep,
@@ -32,6 +33,7 @@ ALL = {
     "silence": silence,
     "outbox": outbox,
     "slots": slots,
+    "watching": watching,
 }
 
 

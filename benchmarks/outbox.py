@@ -170,7 +170,7 @@ def killed(url: str, folder: Path, what: What, point: str, sender: str = "claim,
 
 def forking():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.outbox", "psycopg", "aiosqlite"])
+    context.set_forkserver_preload(["benchmarks.outbox", "benchmarks.removals", "psycopg", "aiosqlite"])
     return context
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import psycopg
 from sqlalchemy import text
 
+from benchmarks.outbox import forking
 from benchmarks.table import Row, Scale
 from bot.approve import act, decide, take
 from bot.audit import verify
@@ -78,14 +78,10 @@ async def _lay_out(books: SqlBooks, records: Sequence[str]) -> None:
 
 async def _two_processes(way: str, url: str, journal: Path, count: int) -> dict[str, float]:
     FileJournal(journal)
-    arguments = [sys.executable, "-m", "benchmarks.removals", way, url, str(journal), str(count)]
-    running = [
-        await asyncio.create_subprocess_exec(*arguments, str(part), stdout=asyncio.subprocess.PIPE) for part in range(2)
-    ]
-    outs = [(await process.communicate())[0] for process in running]
-    if any(process.returncode for process in running):
-        raise AssertionError(f"a process of the {way} handler failed")
-    parts = [json.loads(out) for out in outs]
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(2, forking()) as pool:
+        running = [loop.run_in_executor(pool, _in_a_process, way, url, journal, count, part) for part in range(2)]
+        parts = await asyncio.gather(*running)
     counts = {key: sum(part[key] for part in parts) for key in ("taken", "told")}
     return counts | {"seconds": max(part["seconds"] for part in parts)}
 
@@ -108,6 +104,10 @@ async def _must_be_right(books: SqlBooks, records: Sequence[str], journal: Path,
 
 
 # --- one process ------------------------------------------------------------------------------------------------------
+
+
+def _in_a_process(way: str, url: str, journal: Path, count: int, part: int) -> dict[str, float]:
+    return asyncio.run(_worker(way, url, journal, count, part))
 
 
 async def _worker(way: str, url: str, journal: Path, count: int, part: int) -> dict[str, float]:
@@ -204,13 +204,10 @@ def _storm(scale: Scale) -> list[Row]:
 
 async def _kills(scale: Scale) -> list[Row]:
     """In a process of its own: only one without threads may be forked."""
-    program = [sys.executable, "-m", "benchmarks.removals", "kills", str(scale.kills)]
-    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
-    out, _ = await process.communicate()
-    if process.returncode:
-        raise AssertionError("a kill was not recovered from")
+    with ProcessPoolExecutor(1, forking()) as pool:
+        done = await asyncio.get_running_loop().run_in_executor(pool, _killed, scale.kills)
     what = f"kills at {len(POINTS)} points, one effect each, none lost"
-    return [Row(what, int(out), "", len(POINTS) * scale.kills, "asked for")]
+    return [Row(what, done, "", len(POINTS) * scale.kills, "asked for")]
 
 
 def _killed(times: int) -> int:
@@ -242,14 +239,3 @@ async def _database(kind: str) -> AsyncIterator[tuple[str, Path]]:
             url = server_uri().replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
             yield url, Path(folder)
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _as_a_process(arguments: Sequence[str]) -> object:
-    if arguments[0] == "kills":
-        return _killed(int(arguments[1]))
-    way, url, journal, count, part = arguments
-    return asyncio.run(_worker(way, url, Path(journal), int(count), int(part)))
-
-
-if __name__ == "__main__":
-    print(json.dumps(_as_a_process(sys.argv[1:])))

@@ -42,6 +42,7 @@ class Scale:
     shop_weeks: int = 52
     slots: int = 1000
     rush: int = 1000
+    facilities: int = 1000
 
 
 SMALL = Scale(
@@ -61,6 +62,7 @@ SMALL = Scale(
     shop_weeks=8,
     slots=40,
     rush=20,
+    facilities=3,
 )
 FULL = Scale()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import partial
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -15,14 +16,16 @@ from bot import alerts
 from bot.approve import Office, unheld
 from bot.approvers import RememberingDirectory
 from bot.attend import Post as Attending
-from bot.errors import ChatError, MetrcError, QuestionError
-from bot.gather import Desk
+from bot.digest import Arrivals, Digest, Shelf, arrivals, digest
+from bot.doctor import Finding, ShopLook, judge_shop
+from bot.errors import ChatError, ConfigurationError, MetrcError, Problem, ProblemKind, QuestionError
+from bot.gather import FAMILIES, Desk
 from bot.investigate import investigate, new_id
 from bot.lookout import LiveLookout
 from bot.metrc.client import Keys, MetrcClient
 from bot.metrc.removals import MetrcRemovals
 from bot.mirror import SyncReport, Told, sync
-from bot.model import Diagnosis, Question
+from bot.model import Diagnosis, Facility, Question, Reading
 from bot.monitors import Watched
 from bot.nightly import find_duplicates, known_duplicates
 from bot.opening import Opening, opening
@@ -31,11 +34,13 @@ from bot.pos.csv.adapter import CsvPos
 from bot.removals import Pace, Person, Policy
 from bot.settings import FacilitySettings, Settings, switched_off
 from bot.silence import BackTest
+from bot.status import Standing, standing
 from bot.sweep import SweepProgress, Yard, sweep
 from bot.sweep_groups import Sweep
-from bot.transport import Limiter, Transport
+from bot.tags import labels_ending
+from bot.transport import Answer, Limiter, Transport
 from bot.watch import Desk as WatchDesk
-from bot.watch import Round, Station, try_out, watch
+from bot.watch import Round, Station, learned_of, told_by_people, try_out, watch
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +79,10 @@ class Bot:
         desk = self.desk(self.facility(question.facility))
         return await investigate(question, desk, self.books.ledger, progress)
 
+    async def answer_again(self, question: Question) -> Diagnosis:
+        """The same when nobody waits for its progress."""
+        return await self.answer(question, _unheard)
+
     async def sync(self, facility: FacilitySettings, since: timedelta, progress: Told) -> SyncReport:
         """Bring the mirror of one facility up to date."""
         desk, now = self.desk(facility), self.clock.now()
@@ -109,6 +118,14 @@ class Bot:
             limiter=self._limiter(facility),
             now=self.clock.now,
         )
+
+    async def labels_ending(self, license_number: str, tail: str) -> tuple[str, ...]:
+        """The shop's tags that end like this, as the mirror and the POS know them."""
+        return await labels_ending(self.desk(self.facility(license_number)), tail)
+
+    async def scanned(self, license_number: str, code: str) -> tuple[str, ...]:
+        """The tags that METRC knows the code on a single unit by."""
+        return await self._metrc(self.facility(license_number)).scanned(code)
 
     async def sweep(self, facility: FacilitySettings, progress: SweepProgress) -> Sweep:
         """Judge the whole shop."""
@@ -156,6 +173,71 @@ class Bot:
     def _opening(self, license_number: str) -> Opening | None:
         facility = self.settings.facility(license_number)
         return None if facility is None else watched_of(facility).opening
+
+    async def arrivals(self, alert: alerts.Alert) -> Arrivals:
+        """What METRC recorded at the shop of an alert, beside what was to be expected."""
+        facility = self.facility(alert.members[0].license)
+        learned = await learned_of(self.books.memory, facility.license)
+        statistics = self.books.statistics(facility.license)
+        return await arrivals(statistics, learned, watched_of(facility).opening, alert, self.clock.now())
+
+    async def examine(self, facility: FacilitySettings) -> tuple[Finding, ...]:
+        """Look at everything that one shop needs, and judge it."""
+        return judge_shop(await self._look(facility))
+
+    async def _look(self, facility: FacilitySettings) -> ShopLook:
+        now = self.clock.now()
+        seen, probes, far = await self._rungs(facility)
+        watched = await told_by_people(self.books.memory, watched_of(facility), now)
+        return ShopLook(
+            watched=watched,
+            at=now,
+            facilities=seen,
+            probes=probes,
+            books=await self._pos(facility).read(now),
+            receipts=await self.books.statistics(facility.license).receipts(now - timedelta(days=3)),
+            far=far,
+            acts=facility.act,
+            approvers=len(facility.approvers),
+        )
+
+    async def _rungs(
+        self, facility: FacilitySettings
+    ) -> tuple[Reading[tuple[Facility, ...]], dict[str, Problem | None], datetime | None]:
+        """What the key sees, what it may read, and METRC's time."""
+        asked = "GET /facilities/v2/"
+        try:
+            metrc = self._metrc(facility)
+        except ConfigurationError as error:
+            problem = Problem(ProblemKind.UNAUTHORIZED, " ".join(error.problems))
+            return Reading("metrc", asked, problem=problem), {}, None
+        far = await self._far_time(facility)
+        try:
+            seen = Reading("metrc", asked, self.clock.now(), await metrc.facilities())
+        except MetrcError as error:
+            return Reading("metrc", asked, problem=error.problem), {}, far
+        return seen, {family: await _refusal(metrc, family) for family in FAMILIES}, far
+
+    async def _far_time(self, facility: FacilitySettings) -> datetime | None:
+        """The time at METRC's host, by the date of any answer; None: it is not told, or ours is stopped."""
+        if self.settings.fixed_now is not None:
+            return None
+        try:
+            return await self.transport.get(
+                facility.metrc.base_url, _dated, asked="the time", limiter=self._limiter(facility)
+            )
+        except MetrcError:
+            return None
+
+    async def status(self, licenses: Collection[str]) -> tuple[Standing, ...]:
+        """How these shops stand, as the database has it."""
+        shops = [watched_of(self.facility(license_number)) for license_number in licenses]
+        return tuple([await standing(self.books, watched, self.clock.now()) for watched in shops])
+
+    async def digest(self, channel: str) -> Digest:
+        """The last weeks of the shops of a channel."""
+        shops = {f.license: (f.name, self.books.statistics(f.license)) for f in self.settings.facilities_of(channel)}
+        return await digest(Shelf(self.books.ledger, self.books.alerts, shops), self.clock.now())
 
     async def find_duplicates(self, facility: FacilitySettings) -> int:
         """The nightly search; how many sales are in METRC more than once."""
@@ -264,6 +346,21 @@ def policy_of(settings: Settings, facility: FacilitySettings) -> Policy:
         two_approvals_over=facility.two_approvals_over,
         read_only=switched_off(otherwise=settings.read_only),
     )
+
+
+async def _refusal(metrc: MetrcClient, family: str) -> Problem | None:
+    try:
+        await metrc.probe(family)
+    except MetrcError as error:
+        return error.problem
+    return None
+
+
+def _dated(answer: Answer) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 class _Nobody:

@@ -173,6 +173,18 @@ async def join(office: Office, intent_id: str, person: str) -> Intent | None:
     return intent
 
 
+async def join_answer(office: Office, diagnosis: Diagnosis, person: str) -> tuple[Intent, ...]:
+    """``join`` whatever is open about the twins of this answer, also what an earlier answer has proposed."""
+    held: dict[str, Intent] = {}
+    for offer in removals.offers(diagnosis):
+        for record in dict.fromkeys(record for duplicate in offer.duplicates for record in duplicate.remove):
+            intent = await office.intents.holding(diagnosis.facility, offer.system, offer.kind, record)
+            if intent is not None:
+                held[intent.id] = intent
+    joined = [await join(office, intent_id, person) for intent_id in held]
+    return tuple(intent for intent in joined if intent is not None)
+
+
 def _offer(intent: Intent) -> dict[str, object]:
     return {
         "system": intent.system,

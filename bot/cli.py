@@ -20,6 +20,7 @@ from bot.errors import ConfigurationError, CountlastError, QuestionError, Storag
 
 if TYPE_CHECKING:
     from bot.app import Bot
+    from bot.doctor import Finding
     from bot.model import Diagnosis
     from bot.settings import FacilitySettings, Settings
     from bot.sweep_groups import Sweep
@@ -359,14 +360,10 @@ def watch_command(
 
 async def _send_what_waits(bot: Bot) -> None:
     """As the scheduler does; without Slack it waits in the outbox until somebody can send it."""
-    if not bot.settings.slack.bot_token:
-        return
-    from bot.duties import sending
-    from handlers import letters_of
+    if bot.settings.slack.bot_token:
+        from bot.serve import send_now
 
-    send = sending(bot, letters_of(bot.settings, bot.attending())).work
-    if send is not None:
-        await send()
+        await send_now(bot)
 
 
 async def _tell_back_tests(bot: Bot) -> None:
@@ -380,6 +377,35 @@ def _round_text(done: Round) -> str:
     lines += [f"open: {alert.headline}" for alert in done.open if alert.id not in opened]
     lines += [f"closed: {alert.headline}" for alert in done.closed]
     return "\n".join(lines) or "All is well."
+
+
+@app.command("doctor")
+def doctor_command(facility: Facility = None, *, as_json: AsJson = False) -> None:
+    """Tell whether all that is needed can be reached and is right; exit 1 when something must be fixed.
+
+    Keys are named by where they are kept, never shown.
+    """
+    from bot.doctor import as_json as report
+    from bot.doctor import as_text, must_fix
+
+    settings = _settings()
+    shops = [_one_facility(settings, facility)] if facility else list(settings.facilities)
+    findings = _with_bot(settings, lambda bot: _examine(bot, shops))
+    _print_json(report(findings)) if as_json else print(as_text(findings))
+    if must_fix(findings):
+        raise typer.Exit(FAILED)
+
+
+async def _examine(bot: Bot, shops: Sequence[FacilitySettings]) -> list[Finding]:
+    from bot.doctor import Finding, Health, judge_slack
+    from handlers.health import ask_slack
+
+    await bot.books.ping()
+    findings = [Finding("database", None, Health.FINE, "The database answers, and its schema is up to date.")]
+    findings += judge_slack(await ask_slack(bot.settings))
+    for shop in shops:
+        findings += await bot.examine(shop)
+    return findings
 
 
 @app.command("sync")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import time, timedelta
 from functools import partial
 from typing import Final
@@ -10,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 from bot.alerts import Policy
 from bot.app import Bot
-from bot.clock import Chore, Duty, Rota, daily, every
+from bot.clock import Chore, Duty, Rota, daily, every, weekly
 from bot.investigate import new_id
 from bot.outbox import Sent, send_letters
 from bot.ports import Post
+from bot.recheck import Desk, Say, keep_promises
 from bot.settings import FacilitySettings
 from bot.watch import Round
 
@@ -23,6 +25,7 @@ ROUND: Final = timedelta(minutes=5)
 SYNC: Final = timedelta(minutes=10)
 SYNC_BACK: Final = timedelta(days=30)
 NIGHT: Final = time(3, 30)
+DIGEST: Final = time(8)
 KEEP_LETTERS: Final = timedelta(days=30)
 KEEP_SLOTS: Final = timedelta(days=7)
 KEEP_ALERTS: Final = timedelta(days=400)
@@ -67,6 +70,32 @@ def sending(bot: Bot, post: Post, sent: Sent | None = None) -> Chore:
     return Chore("letters", timedelta(seconds=2), work=work)
 
 
+def promising(bot: Bot, say: Say) -> Chore:
+    """Questions are asked again when it was promised."""
+    desk = Desk(bot.books.rechecks, bot.answer_again, say, bot.clock, new_id(), _lease(bot))
+    return Chore("re-checks", timedelta(seconds=15), work=partial(keep_promises, desk))
+
+
+Tell = Callable[[str, str], Awaitable[None]]
+"""Posts the digest of a channel; the second is a key under which it is posted once."""
+
+
+def digesting(bot: Bot, tell: Tell) -> Chore:
+    """Each channel's week, on Monday morning of its first shop."""
+    zones = {f.channel: f.zone for f in reversed(bot.settings.facilities) if f.channel}
+    duties = [_digest(bot, channel, zone, tell) for channel, zone in zones.items()]
+    return Chore("digest", timedelta(minutes=1), duties, at_once=1)
+
+
+def _digest(bot: Bot, channel: str, zone: ZoneInfo, tell: Tell) -> Duty:
+    due = weekly(zone, 0, DIGEST)
+
+    async def work() -> None:
+        await tell(channel, f"digest/{channel}/{due(bot.clock.now()):%Y-%m-%d}")
+
+    return Duty(f"digest/{channel}", due, work, timedelta(minutes=5), at_first=False)
+
+
 def _syncing(bot: Bot, facility: FacilitySettings) -> Duty:
     name = f"sync/{facility.license}"
 
@@ -89,6 +118,7 @@ def _pruning(bot: Bot) -> Duty:
         await bot.books.outbox.prune(now - KEEP_LETTERS)
         await bot.books.slots.prune(now - KEEP_SLOTS)
         await bot.books.alerts.prune(now - KEEP_ALERTS)
+        await bot.books.rechecks.prune(now - KEEP_LETTERS)
 
     return Duty("prune", daily(ZoneInfo("UTC"), time(4)), work, timedelta(minutes=10))
 

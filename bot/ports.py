@@ -8,6 +8,8 @@ from typing import Protocol
 
 from bot.alerts import Alert, Change, Claim, Letter
 from bot.audit import Anchor, Entry, Row
+from bot.follow_ups import Claimed, Recheck
+from bot.inquiries import Inquiries
 from bot.model import (
     Adjustment,
     Coverage,
@@ -235,6 +237,10 @@ class Mirror(Protocol):
         """Packages whose label is at most two edits from this one, itself left out."""
         ...
 
+    async def labels_ending(self, tail: str, limit: int) -> tuple[str, ...]:
+        """Labels that end like this, in their order; at most ``limit``."""
+        ...
+
     async def packages_mentioning(self, word: str) -> tuple[MetrcPackage, ...]:
         """Packages whose item's name holds this word, whatever its case, or whose item has it as its id; by label."""
         ...
@@ -360,6 +366,30 @@ class Slots(Protocol):
         ...
 
 
+class Rechecks(Protocol):
+    """Questions that are asked again at a stated time, once. Every method raises ``StorageError``."""
+
+    async def book(self, recheck: Recheck) -> bool:
+        """Keep one; False: it is kept already."""
+        ...
+
+    async def claim(self, owner: str, now: datetime, lease: timedelta) -> Claimed | None:
+        """The longest due that is in nobody's hand; None: nothing is due."""
+        ...
+
+    async def done(self, claimed: Claimed, now: datetime) -> bool:
+        """It is answered, or given up; False: the claim was lost meanwhile."""
+        ...
+
+    async def postpone(self, claimed: Claimed, until: datetime) -> bool:
+        """It could not be answered; it is tried again then. False: the claim was lost meanwhile."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget what was done before then."""
+        ...
+
+
 class Memory(Protocol):
     """What a round of monitors remembers from the one before, as JSON text by license."""
 
@@ -426,6 +456,11 @@ class Books(Protocol):
         ...
 
     @property
+    def rechecks(self) -> Rechecks:
+        """Questions that are asked again."""
+        ...
+
+    @property
     def slots(self) -> Slots:
         """Work that the clock proposed."""
         ...
@@ -443,6 +478,11 @@ class Books(Protocol):
     @property
     def intents(self) -> Intents:
         """The removals of all facilities."""
+        ...
+
+    @property
+    def inquiries(self) -> Inquiries:
+        """Questions in Slack, of all facilities."""
         ...
 
     @property

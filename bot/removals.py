@@ -267,6 +267,15 @@ class Pace:
         return self.lease / 4
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A message in Slack that shows an intent: channel, its ``ts``, and the ``ts`` of its thread's parent if known."""
+
+    channel: str
+    message: str
+    thread: str | None = None
+
+
 class Verb(StrEnum):
     """What a press asks for."""
 

@@ -17,12 +17,13 @@ import uvicorn
 
 from bot.app import Bot
 from bot.clock import do, tick
-from bot.duties import chores, digesting, rota, sending
+from bot.duties import chores, digesting, promising, rota, sending
 from bot.errors import ConfigurationError, StorageError
 from handlers import Cards, Services, Work, build_bolt, register
 from handlers.alerting import chat_of, letters_of
 from handlers.charting import Charting
 from handlers.letters import SlackLetters
+from handlers.rechecking import Rechecking
 from handlers.socket import SocketLink, run_socket
 from handlers.web import Ready, build_web
 
@@ -58,9 +59,11 @@ async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
         bot.books.ledger,
         bot.clock,
         bot.sweep_license,
+        bot.books.inquiries,
         office=bot.office,
         attending=bot.attending(),
         status=bot.status,
+        rechecks=bot.books.rechecks,
     )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     cards = register(bolt, services, work)
@@ -108,7 +111,12 @@ async def serve(bot: Bot, role: str = "all") -> None:
 async def ticking(bot: Bot, stop: asyncio.Event, wait: timedelta = timedelta(0)) -> None:
     """Do what the clock proposes until ``stop`` is set, for the first time after ``wait``."""
     letters, charting = voices(bot)
-    every = chores(bot, letters, sent=charting.sent, more=(digesting(bot, charting.tell_week),))
+    every = chores(
+        bot,
+        letters,
+        sent=charting.sent,
+        more=(digesting(bot, charting.tell_week), promising(bot, Rechecking(bot.settings, letters).say)),
+    )
     try:
         await tick(every, rota(bot), stop, wait)
     finally:

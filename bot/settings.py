@@ -149,9 +149,13 @@ class SlackSettings:
         )
 
 
+WHO_MAY_ASK: Final = ("channel", "workspace")
+"""Members of the workspace in the shop's channel, or all members of the workspace; guests and other workspaces never."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it. ``database_url`` may hold a password and stays out of the repr."""
+    """All of it. ``database_url`` may hold a password and stays out of the repr. ``who_may_ask``: of ``WHO_MAY_ASK``."""
 
     facilities: tuple[FacilitySettings, ...]
     slack: SlackSettings = SlackSettings()
@@ -166,6 +170,7 @@ class Settings:
     dev: bool = False
     read_only: bool = False
     questions_per_minute: int = 20
+    who_may_ask: str = "channel"
     heartbeat_url: str | None = field(default=None, repr=False)
 
     def facility(self, license_number: str) -> FacilitySettings | None:
@@ -221,6 +226,7 @@ def load(env: Mapping[str, str] | None = None, *, with_slack: bool = False) -> S
         dev=dev,
         read_only=general.flag("read_only", default=False),
         questions_per_minute=general.whole("questions_per_minute", 20, least=1),
+        who_may_ask=general.choice("who_may_ask", WHO_MAY_ASK, default="channel"),
         heartbeat_url=general.url("heartbeat_url", dev=dev),
     )
     general.refuse_unknown()

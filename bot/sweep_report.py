@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from bot.model import Action, ActionKind, Cause
 from bot.report import stamp
 from bot.sweep_groups import Group, Sweep
 from bot.units import plain
@@ -25,6 +27,30 @@ def as_json(sweep: Sweep) -> dict[str, Any]:
         "requests": sweep.requests,
         "seconds": round(sweep.seconds, 3),
     }
+
+
+def from_json(told: Mapping[str, Any]) -> Sweep:
+    """What ``as_json`` made of it; raises ``ValueError`` for anything else."""
+    try:
+        groups = tuple(_group_from(group) for group in told["groups"])
+        return Sweep(
+            told["facility"], told["packages"], told["agree"], groups, told["requests"], float(told["seconds"])
+        )
+    except (KeyError, TypeError, InvalidOperation) as error:
+        raise ValueError(f"not a sweep that this version has written: {error}") from error
+
+
+def _group_from(told: Mapping[str, Any]) -> Group:
+    action, waits = told["action"], told["action"]["not_before"]
+    return Group(
+        cause=Cause(told["cause"]),
+        code=told["code"],
+        headline=told["headline"],
+        common=told["common"],
+        labels=tuple(told["packages"]),
+        action=Action(ActionKind(action["kind"]), action["text"], datetime.fromisoformat(waits) if waits else None),
+        difference=tuple((unit, Decimal(total)) for unit, total in told["difference"].items()),
+    )
 
 
 def as_text(sweep: Sweep) -> str:

@@ -384,6 +384,17 @@ async def key_renewed(memory: Memory, license_number: str, on: date, now: dateti
     await memory.remember("key_issued_on", {license_number: json.dumps(str(on))}, now)
 
 
+async def told_by_people(memory: Memory, watched: Watched, now: datetime) -> Watched:
+    """The shop with its days that are closed for once, and with the day on which its key was renewed."""
+    return (await _recall(memory, now)).told_by_people(watched)
+
+
+async def learned_of(memory: Memory, license_number: str) -> Learned | None:
+    """What the last round learned, or knew, of a shop; None: no round has seen it."""
+    text = (await memory.recall("learned")).get(license_number)
+    return None if text is None else _learning(text)
+
+
 async def _recall(memory: Memory, now: datetime) -> _Memories:
     rounds = json.loads((await memory.recall("round")).get(EVERYBODY, "null"))
     unbroken = rounds is not None and now - _time(rounds["at"]) <= GAP

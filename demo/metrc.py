@@ -1008,6 +1008,7 @@ class MetrcStandIn:
             ("GET", "/packages/v2/adjust/reasons", (None, True, self._reasons)),
             ("GET", "/packages/v2/{id}/source/harvests", ("packages", True, self._harvests)),
             ("GET", "/packages/v2/{key}", ("packages", True, self._package)),
+            ("GET", "/retailid/v2/receive/qr/{code}", ("packages", True, self._scanned)),
         ]
 
     def _sales_calls(self) -> list[Known]:
@@ -1192,6 +1193,12 @@ class MetrcStandIn:
         if any(p.license != call.at.number for p in matching):
             raise _unauthorized()
         raise self._no_such()
+
+    def _scanned(self, call: Call) -> Response:
+        label = self.world.scans.get(call.path("code"))
+        if label is None:
+            raise self._no_such()
+        return JSONResponse({"ChildTag": label.lower(), "SiblingTags": [], "LabelSource": "RetailId"})
 
     def _no_such(self) -> Refused:
         status = self.world.unknown_label_status

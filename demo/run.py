@@ -17,7 +17,7 @@ from bot.app import Bot, SystemClock, opened
 from bot.errors import CountlastError, QuestionError
 from bot.logs import configure
 from bot.model import Posting
-from bot.serve import SlackSide, recovering, slack_side, stop_on_signals
+from bot.serve import SlackSide, recovering, slack_side, stop_on_signals, ticking
 from bot.settings import FacilitySettings, MetrcSettings, PosSettings, Secret, Settings, SlackSettings
 from demo.generator import shop
 from demo.metrc import MetrcStandIn
@@ -36,6 +36,8 @@ FIRST_QUESTION: Final = "package 1A4FF0100000022000001002"
 ANSWER_SECONDS: Final = 90.0
 # the shop goes on living while the demo runs: its POS exports as often as a real one would
 EXPORT_EVERY: Final = timedelta(minutes=10)
+# whoever looks around first is not to be interrupted by alerts
+QUIET_FIRST: Final = timedelta(minutes=2)
 # METRC is not next door
 LATENCY_SECONDS: Final = 0.05
 
@@ -82,6 +84,7 @@ async def _stay(port: int, stop: asyncio.Event, seed: int | None) -> None:
     try:
         async with store(port=port, seed=seed) as running_store, asyncio.TaskGroup() as group:
             showing = group.create_task(_show(running_store))
+            group.create_task(ticking(running_store.bot, stop, QUIET_FIRST))
             await stop.wait()
             showing.cancel()
     except OSError as error:

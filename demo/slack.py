@@ -94,6 +94,8 @@ class SlackStandIn:
             routes=[
                 Route("/api/{method}", self._api, methods=["GET", "POST"]),
                 Route("/hooks/{kind}/{team}/{secret}", self.hooks.endpoint, methods=["POST"]),
+                Route("/upload/{file}", self.api.files.put, methods=["POST"]),
+                Route("/files/{file}/{name}", self.api.files.get),
                 *Page(self).routes(),
             ],
             lifespan=self._lifespan,

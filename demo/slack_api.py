@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from demo import blockkit
+from demo.slack_files import Files
 from demo.slack_payloads import message_as_slack_sends_it, with_ids
 from demo.slack_socket import SocketHub
 from demo.slack_workspace import (
@@ -35,7 +36,7 @@ TEXT_CHARACTERS = 40_000  # what is longer is cut off, with a warning
 UPDATE_CHARACTERS = 4_000
 ATTACHMENTS = 100
 _TS = re.compile(r"\d{10}\.\d{6}")
-_IN_JSON = ("blocks", "view", "attachments", "metadata")  # sent as JSON text in a form
+_IN_JSON = ("blocks", "view", "attachments", "metadata", "files")  # sent as JSON text in a form
 
 
 @dataclass(slots=True)
@@ -96,6 +97,7 @@ class WebApi:
         self.workspace = workspace
         self.faults = Faults()
         self.calls: list[Call] = []
+        self.files = Files(workspace)
         self._hub = hub
         self._tokens = {"bot": bot_token, "app": app_token}
         self._methods: dict[str, Callable[[Json], Json]] = {
@@ -116,6 +118,8 @@ class WebApi:
             "conversations.open": self._open_conversation,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
+            "files.getUploadURLExternal": self._upload_url,
+            "files.completeUploadExternal": self._complete_upload,
         }
 
     async def endpoint(self, request: Request) -> Response:
@@ -137,7 +141,7 @@ class WebApi:
         self.calls.append(Call(method, arguments))
         if method == "apps.connections.open":
             return {"url": await self._hub.new_address()}
-        if method == "chat.getPermalink":
+        if method in {"chat.getPermalink", "files.getUploadURLExternal", "files.completeUploadExternal"}:
             arguments["base"] = str(request.base_url).rstrip("/")
         if method not in self._methods:
             raise SlackRefusal("unknown_method")
@@ -230,6 +234,25 @@ class WebApi:
         if parent.is_reply:
             raise SlackRefusal("cannot_reply_to_message")
         return thread_ts
+
+    # --- files ---
+
+    def _upload_url(self, arguments: Json) -> Json:
+        length = str(arguments.get("length") or "")
+        made = self.files.announce(
+            _needed(arguments, "filename"), int(length) if length.isdigit() else 0, str(arguments.get("alt_txt") or "")
+        )
+        return {"upload_url": f"{arguments['base']}/upload/{made.id}", "file_id": made.id}
+
+    def _complete_upload(self, arguments: Json) -> Json:
+        given = arguments.get("files")
+        if not isinstance(given, list) or not given:
+            raise SlackRefusal("invalid_arguments", ["[ERROR] missing required field: files"])
+        files = [self.files.complete(str(one.get("id")), str(one.get("title") or "")) for one in given]
+        if arguments.get("channel_id"):
+            channel = self._writable({"channel": arguments["channel_id"]})
+            self.files.share(files, channel, self._thread(channel, arguments.get("thread_ts")))
+        return {"files": [{"id": file.id, "title": file.title} for file in files]}
 
     # --- views ---
 

@@ -207,6 +207,7 @@ def _message(message: Message) -> Json:
         "thread_ts": message.thread_ts if message.is_reply else None,
         "edited": message.edited,
         "only_me": message.only_for is not None,
+        "files": list(message.files),
     }
 
 

@@ -146,6 +146,7 @@ def message_as_slack_sends_it(message: Message) -> Json:
         "blocks": list(message.blocks) or None,
         "thread_ts": message.thread_ts,
         "metadata": message.metadata,
+        "files": list(message.files) or None,
         "edited": {"user": message.user, "ts": message.ts} if message.edited else None,
     }
     return sent | {name: value for name, value in optional.items() if value is not None}

@@ -59,7 +59,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as Slack shows it. ``thread_ts`` is the parent's ts in a reply; ``only_for`` the one reader."""
+    """One message as Slack shows it. ``thread_ts`` is the parent's ts in a reply; ``only_for`` the one reader.
+
+    ``files``: as Slack lists them: ``id``, ``name``, ``title``, ``mimetype``, ``alt_txt``, ``url_private``.
+    """
 
     channel: str
     ts: str
@@ -70,6 +73,7 @@ class Message:
     metadata: Json | None = None
     edited: bool = False
     only_for: str | None = None
+    files: tuple[Json, ...] = ()
 
     @property
     def is_reply(self) -> bool:

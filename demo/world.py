@@ -482,6 +482,7 @@ class World:
     pos_sales: list[PosLine] = field(default_factory=list)
     pos_events: list[PosEvent] = field(default_factory=list)
     ids: Counter[str] = field(default_factory=Counter)
+    scans: dict[str, str] = field(default_factory=dict)  # the code on a single unit, and its package's label
 
     window_hours: int | None = None
     unknown_label_status: int | str = "alternate"

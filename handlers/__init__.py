@@ -7,19 +7,26 @@ import re
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from handlers.alerting import Alerting, letters_of
+from handlers.admission import Admission
+from handlers.alerting import Alerting
+from handlers.asking import Asking
 from handlers.bolt import build_bolt
 from handlers.cards import Cards
 from handlers.chat import Chat
 from handlers.commands import Commands
 from handlers.decisions import Decisions
 from handlers.directory import SlackDirectory
+from handlers.entries import Entries
+from handlers.follow_ups import FollowUps
+from handlers.forms import Forms
+from handlers.home import HomeTab
 from handlers.pace import Pace
 from handlers.services import Services
+from handlers.shops import Leaves
 from handlers.unknown import Unknown
 from handlers.work import Work
 
-__all__ = ["Cards", "Services", "Work", "build_bolt", "letters_of", "register"]
+__all__ = ["Cards", "Services", "Work", "build_bolt", "register"]
 
 
 def register(app: AsyncApp, services: Services, work: Work) -> Cards | None:
@@ -30,13 +37,21 @@ def register(app: AsyncApp, services: Services, work: Work) -> Cards | None:
     settings = services.settings
     # one of our own: Bolt's holds no token, and one of its retry handlers sends a message twice
     client = AsyncWebClient(token=settings.slack.bot_token, base_url=settings.slack.api_url, retry_handlers=[])
-    chat = Chat(client, services.metrics)
+    chat = Chat(client, services.metrics, sleep=services.sleep)
     cards = _cards(services, chat, client)
-    commands = Commands(services, chat, work, Pace(settings.questions_per_minute), cards)
+    directory = SlackDirectory(client)
+    admission = Admission(settings, directory, client, services.clock)
+    asking = Asking(services, chat, work, Pace(settings.questions_per_minute), admission, cards=cards)
+    forms = Forms(services, chat, work, asking)
     unknown = Unknown(settings.command, chat, work)
     anything = re.compile("")
 
-    app.command(settings.command)(commands.reconcile)
+    app.command(settings.command)(Commands(services, asking, forms).reconcile)
+    forms.listen(app)
+    Entries(services, asking, forms).listen(app)
+    FollowUps(services, chat, work, asking, admission).listen(app)
+    Leaves(services, chat, work).listen(app)
+    HomeTab(services, chat, work, forms, admission, directory=directory, cards=cards).listen(app)
     if cards is not None:
         Decisions(services, cards, chat, client, work).listen(app)
     if services.attending is not None:

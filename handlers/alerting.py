@@ -18,10 +18,11 @@ from bot.attend import Attended, Snooze
 from bot.errors import ChatError, QuestionError
 from bot.settings import Settings
 from handlers.chat import Chat, Posted
-from handlers.commands import first_time
-from handlers.decisions import card_of, delivery_of
+from handlers.decisions import delivery_of
+from handlers.deliveries import first_time
 from handlers.directory import SlackDirectory
 from handlers.letters import SlackLetters
+from handlers.metrics import Metrics
 from handlers.render import alert as card
 from handlers.render.blocks import Message, cut
 from handlers.render.help import render_sentence
@@ -87,7 +88,7 @@ class Alerting:
         attended = await deed(_value(body), by)
         if not attended.taken:
             await self._tell(url, card.render_taken(attended.alert, by))
-        await self._redraw(attended.alert, card_of(body))
+        await self._redraw(attended.alert, _pressed(body))
 
     async def _redraw(self, alert: Alert, pressed: Posted | None) -> None:
         """At once, so that who pressed sees it; the outbox draws the first message once more, whatever dies here."""
@@ -111,7 +112,7 @@ class Alerting:
         if alert is None:
             await self._tell(url, card.UNKNOWN)
             return
-        pressed = card_of(body)
+        pressed = _pressed(body)
         told = {"alert": alert.id, "url": url, "channel": "", "ts": ""}
         if pressed is not None:
             told |= {"channel": pressed.channel, "ts": pressed.ts}
@@ -192,11 +193,26 @@ def letters_of(settings: Settings, post: attend.Post) -> SlackLetters:
     return SlackLetters(client, drawing(post))
 
 
+def chat_of(settings: Settings) -> Chat:
+    """What posts what is no letter; it counts for itself, for nobody asked for it."""
+    client = AsyncWebClient(token=settings.slack.bot_token, base_url=settings.slack.api_url, retry_handlers=[])
+    return Chat(client, Metrics())
+
+
 # --- reading payloads -------------------------------------------------------------------------------------------------
 
 
 def _presser(body: Mapping[str, Any]) -> str:
     return str(mapping(body.get("user")).get("id") or "")
+
+
+def _pressed(body: Mapping[str, Any]) -> Posted | None:
+    """The message that was pressed; None for one that nobody can rewrite."""
+    container = mapping(body.get("container"))
+    channel, ts = container.get("channel_id"), container.get("message_ts")
+    if container.get("is_ephemeral") or not channel or not ts:
+        return None
+    return Posted(str(channel), str(ts))
 
 
 def _value(body: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from bot.audit import PROGRAM
 from bot.errors import ChatError, CountlastError
 from bot.model import Diagnosis
 from bot.outbox import GONE
-from bot.removals import Intent, Policy, Press, State, Way
+from bot.removals import Card, Intent, Policy, Press, State, Way
 from bot.settings import Settings
 from handlers.chat import Chat, Posted
 from handlers.directory import SlackDirectory
@@ -75,25 +75,37 @@ class Cards:
 
     # --- offering
 
-    async def offer(self, diagnosis: Diagnosis, asked_by: str, thread: Posted | None) -> None:
+    async def offer(
+        self, diagnosis: Diagnosis, asked_by: str, thread: Posted | None, *, joined: Sequence[str] = ()
+    ) -> None:
         """Write down who asked what; then offer what may be removed, one card each. Raises nothing of our own.
 
         ``thread``: the parent of the thread that has the answer; None: it was told privately, where no card can be.
+        ``joined``: who asked the same while it was being answered.
         """
         try:
             await approve.note_question(self.office, diagnosis, asked_by or PROGRAM)
             if thread is not None and approve.may_offer(diagnosis):
-                await self._offer(diagnosis, asked_by, thread)
+                await self._offer(diagnosis, [who for who in (asked_by, *joined) if who], thread)
         except CountlastError as error:
             log.warning("the removal was not offered: %s", error)
             await self._say(thread, f"{card_words.NO_CARD}: {cut(str(error), 600)}")
 
-    async def _offer(self, diagnosis: Diagnosis, asked_by: str, thread: Posted) -> None:
+    async def joined(self, diagnosis: Diagnosis, person: str) -> None:
+        """Somebody asked the same question, so they count as its askers too. Raises nothing of our own."""
+        if not person or not approve.may_offer(diagnosis):
+            return
+        try:
+            for intent in await approve.join_answer(self.office, diagnosis, person):
+                await self.refresh(intent.id)
+        except CountlastError as error:
+            log.warning("who joined a question was not written down: %s", error)
+
+    async def _offer(self, diagnosis: Diagnosis, askers: Sequence[str], thread: Posted) -> None:
         home = await self._directory.home()
-        askers = (asked_by,) if asked_by else ()
         for intent in await approve.propose(self.office, diagnosis.id, askers=askers, team=home):
             posted = await self._chat.post(thread.channel, self._drawn(intent), thread=thread.ts)
-            await self.office.intents.place(intent.id, posted.channel, posted.ts, intent.revision)
+            await self.office.intents.place(intent.id, Card(posted.channel, posted.ts, thread.ts), intent.revision)
             # cards in other threads may not show yet who has joined
             await self.refresh(intent.id)
 
@@ -107,11 +119,11 @@ class Cards:
 
     # --- pressing
 
-    async def adopt(self, intent_id: str, card: Posted) -> None:
+    async def adopt(self, intent_id: str, card: Card) -> None:
         """A card that was pressed and whose place was never written down is one all the same."""
-        known = await self.office.intents.cards(intent_id)
-        if (card.channel, card.ts) not in known and await self.office.intents.get(intent_id) is not None:
-            await self.office.intents.place(intent_id, card.channel, card.ts, NEVER_SHOWN)
+        known = {(one.channel, one.message) for one in await self.office.intents.cards(intent_id)}
+        if (card.channel, card.message) not in known and await self.office.intents.get(intent_id) is not None:
+            await self.office.intents.place(intent_id, card, NEVER_SHOWN)
 
     async def carry_on(self, answer: Answer, press: Press) -> None:
         """After the decision: draw it, and carry out what it has approved."""
@@ -167,9 +179,9 @@ class Cards:
         cards = await self.office.intents.cards(intent_id)
         if not cards:
             return ""
-        channel, ts = cards[-1]
+        newest = cards[-1]
         try:
-            answer = await asked(self._client.chat_getPermalink(channel=channel, message_ts=ts))
+            answer = await asked(self._client.chat_getPermalink(channel=newest.channel, message_ts=newest.message))
         except ChatError as error:
             log.warning("a card has no link: %s", error)
             return ""
@@ -205,28 +217,39 @@ class Cards:
         except CountlastError as error:
             log.warning("which cards are out of line could not be read: %s", error)
             return
-        for intent, channel, ts in stale:
+        for intent, card in stale:
             try:
-                await self._draw(intent, Posted(channel, ts))
+                await self._draw(intent, card)
             except CountlastError as error:
                 log.warning("a card was not brought in line: %s", error)
 
     def _lane(self, intent_id: str) -> asyncio.Lock:
         return self._lanes.setdefault(intent_id, asyncio.Lock())
 
-    async def _draw(self, intent: Intent, card: Posted) -> None:
+    async def _draw(self, intent: Intent, card: Card) -> None:
         for _ in range(TRIES):
             await self._edit(intent, card)
-            if await self.office.intents.shown(card.channel, card.ts, intent.revision):
+            if await self.office.intents.shown(card, intent.revision):
+                await self._announce(intent, card)
                 return
             newer = await self.office.intents.get(intent.id)
             if newer is None:
                 return
             intent = newer
 
-    async def _edit(self, intent: Intent, card: Posted) -> None:
+    async def _announce(self, intent: Intent, card: Card) -> None:
+        """An edit calls nobody, so what people wait for is also a reply in the thread, once."""
+        news = card_words.announcement(intent)
+        if news is None or card.thread is None:
+            return
+        # noted first: a reply that is missed is on the card, one that comes twice is a nuisance
+        key = f"removal:{intent.id}:{news.key}:{card.channel}:{card.message}"
+        if await self.office.ledger.first_time(key, self.office.clock.now()):
+            await self._say(Posted(card.channel, card.thread), news.markup)
+
+    async def _edit(self, intent: Intent, card: Card) -> None:
         try:
-            await self._chat.edit(card, self._drawn(intent))
+            await self._chat.edit(Posted(card.channel, card.message), self._drawn(intent))
         except ChatError as error:
             if error.code not in OUT_OF_REACH:
                 raise

@@ -20,7 +20,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import approve
 from bot.errors import ChatError, StorageError
-from bot.removals import Press, State, Verb
+from bot.removals import Card, Press, State, Verb
 from handlers.cards import Cards
 from handlers.chat import Chat, Posted
 from handlers.commands import first_time
@@ -152,7 +152,7 @@ class Decisions:
         if not await self._cards.office.intents.was_taken(press.id) and not await first_time(self._services, press.id):
             return
         if pressed is not None:
-            await self._cards.adopt(press.intent_id, pressed)
+            await self._cards.adopt(press.intent_id, Card(pressed.channel, pressed.ts, ear.thread or None))
         answer = await approve.decide(self._cards.office, press)
         sentence = card_words.answer(answer, press.verb, self._cards.zone(answer.intent))
         if sentence:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from bot import attend
 from bot.approve import Office
+from bot.inquiries import Inquiries
 from bot.model import Diagnosis, Question
-from bot.ports import Clock, Directory, Ledger, Progress
+from bot.ports import Clock, Directory, Ledger, Progress, Rechecks
 from bot.settings import Settings
+from bot.status import Standing
 from bot.sweep import SweepProgress
 from bot.sweep_groups import Sweep
 from handlers.metrics import Metrics
@@ -18,6 +21,12 @@ Answer = Callable[[Question, Progress], Awaitable[Diagnosis]]
 SweepShop = Callable[[str, SweepProgress], Awaitable[Sweep]]
 """Judges the whole shop of a license; raises a ``CountlastError`` and nothing else."""
 
+StatusOf = Callable[[Collection[str]], Awaitable[tuple[Standing, ...]]]
+"""How the shops of these licenses stand; raises a ``CountlastError`` and nothing else."""
+
+FindLabels = Callable[[str, str], Awaitable[tuple[str, ...]]]
+"""The tags at a license that something short stands for; raises a ``CountlastError`` and nothing else."""
+
 
 @dataclass(frozen=True)
 class Services:
@@ -25,6 +34,8 @@ class Services:
 
     ``office``: where removals are decided, for a directory that says who people are; None: nothing is offered.
     ``attending``: where people attend to alerts; None: there are none.
+    ``ending``: the shop's tags by their last digits; ``scanned``: by the code on a single unit. None: nobody looks.
+    ``sleep``: how the pace that Slack asks for is kept.
     """
 
     settings: Settings
@@ -32,6 +43,12 @@ class Services:
     ledger: Ledger
     clock: Clock
     sweep: SweepShop
+    inquiries: Inquiries
     metrics: Metrics = field(default_factory=Metrics)
     office: Callable[[Directory], Office] | None = None
     attending: attend.Post | None = None
+    status: StatusOf | None = None
+    ending: FindLabels | None = None
+    scanned: FindLabels | None = None
+    rechecks: Rechecks | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from handlers import trouble
 from handlers.render import words
@@ -16,20 +18,29 @@ Job = Callable[[], Awaitable[None]]
 Apologise = Callable[[str], Awaitable[None]]
 
 MOST_AT_ONCE: Final = 50
+MOST_OF_ONE: Final = 10
 LAST_WORDS_SECONDS: Final = 3.0
 
 
 class Work:
-    """Runs jobs, at most ``limit`` at once; the rest queue. Belongs to one event loop."""
+    """Runs jobs, at most ``limit`` at once, at most ``MOST_OF_ONE`` of one person; the rest queue.
+
+    So whoever floods it waits for himself, and for nobody else. Belongs to one event loop.
+    """
 
     def __init__(self, limit: int = MOST_AT_ONCE) -> None:
         self._slots = asyncio.Semaphore(limit)
+        # they vanish with the last job that holds or awaits them
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
-    def start(self, job: Job, apologise: Apologise) -> None:
-        """Run a job later. ``apologise`` is told one sentence (markup) if it ends in an error or cannot end at all."""
-        task = asyncio.create_task(self._run(job, apologise))
+    def start(self, job: Job, apologise: Apologise, *, person: str = "") -> None:
+        """Run a job later. ``apologise`` is told one sentence (markup) if it ends in an error or cannot end at all.
+
+        ``person``: for whom; empty: for nobody in particular.
+        """
+        task = asyncio.create_task(self._run(job, apologise, person))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -54,12 +65,22 @@ class Work:
         if late:
             await asyncio.wait(late, timeout=LAST_WORDS_SECONDS)
 
-    async def _run(self, job: Job, apologise: Apologise) -> None:
+    @asynccontextmanager
+    async def _slot(self, person: str) -> AsyncIterator[None]:
+        if not person:
+            async with self._slots:
+                yield
+            return
+        own = self._own.setdefault(person, asyncio.Semaphore(MOST_OF_ONE))
+        async with own, self._slots:
+            yield
+
+    async def _run(self, job: Job, apologise: Apologise, person: str) -> None:
         try:
             if self._is_closing:
                 await _say(apologise, words.RESTARTING)
                 return
-            async with self._slots:
+            async with self._slot(person):
                 await job()
         except asyncio.CancelledError:
             await _say(apologise, words.RESTARTING)

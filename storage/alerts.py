@@ -49,7 +49,7 @@ class SqlAlertBook:
     async def opened(self, window: Window) -> tuple[Alert, ...]:
         """Those that people were told of within this time, whatever became of them; oldest first."""
         lately = or_(_ALERTS.c.closed_at.is_(None), _ALERTS.c.closed_at >= window.start)
-        return tuple(a for a in await self._where(lately) if a.fired_at and window.start <= a.fired_at < window.end)
+        return tuple(a for a in await self._where(lately) if a.fired_at and window.start <= a.fired_at <= window.end)
 
     async def prune(self, before: datetime) -> None:
         """Forget alerts that were closed before then."""

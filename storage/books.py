@@ -21,9 +21,11 @@ from storage.alerts import SqlAlertBook, SqlMemory, SqlOutbox, SqlSlots
 from storage.audit import SqlAudit
 from storage.bodies import ready
 from storage.engine import Database, connect
+from storage.inquiries import SqlInquiries
 from storage.intents import SqlIntents
 from storage.ledger import SqlLedger
 from storage.mirror import SqlMirror
+from storage.rechecks import SqlRechecks
 from storage.sweeping import SqlStock
 from storage.tables import PosExportRow, table_of
 from storage.upgrade import bring_up
@@ -80,6 +82,11 @@ class SqlBooks:
         return SqlOutbox(self._database)
 
     @property
+    def rechecks(self) -> SqlRechecks:
+        """Questions that are asked again."""
+        return SqlRechecks(self._database)
+
+    @property
     def slots(self) -> SqlSlots:
         """Work that the clock proposed."""
         return SqlSlots(self._database)
@@ -98,6 +105,11 @@ class SqlBooks:
     def intents(self) -> SqlIntents:
         """The removals of all facilities."""
         return SqlIntents(self._database)
+
+    @property
+    def inquiries(self) -> SqlInquiries:
+        """Questions in Slack, of all facilities."""
+        return SqlInquiries(self._database)
 
     @property
     def audit(self) -> SqlAudit:

@@ -8,7 +8,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.audit import Entry
 from bot.errors import StorageError
-from bot.removals import MOVES, IllegalMove, Intent, Press, Target, Verb, digest_of
+from bot.removals import MOVES, Card, IllegalMove, Intent, Press, Target, Verb, digest_of
 from storage.audit import append_within
 from storage.bodies import from_json, to_json
 from storage.engine import Database
@@ -29,6 +29,7 @@ _RECORDS = table_of(RemovalRecordRow)
 _PRESSES = table_of(RemovalPressRow)
 
 _TRIES = 5
+_WHERE = (_CARDS.c.channel, _CARDS.c.message, _CARDS.c.thread)
 
 
 class SqlIntents:
@@ -109,35 +110,33 @@ class SqlIntents:
 
     # --- cards
 
-    async def place(self, intent_id: str, channel: str, message: str, revision: int) -> None:
+    async def place(self, intent_id: str, card: Card, revision: int) -> None:
         """Remember where a card is, and what it shows; one that is known already stays as it is."""
-        columns = {"channel": channel, "message": message, "removal_id": intent_id, "shown": revision}
+        columns = asdict(card) | {"removal_id": intent_id, "shown": revision}
         async with self._database.writing() as connection:
             await connection.execute(self._database.insert(_CARDS).values(**columns).on_conflict_do_nothing())
 
-    async def cards(self, intent_id: str) -> tuple[tuple[str, str], ...]:
+    async def cards(self, intent_id: str) -> tuple[Card, ...]:
         """Where the cards of an intent are, those that were posted first in front."""
-        order = (_CARDS.c.message, _CARDS.c.channel)
-        statement = select(_CARDS.c.channel, _CARDS.c.message).where(_CARDS.c.removal_id == intent_id).order_by(*order)
+        own = select(*_WHERE).where(_CARDS.c.removal_id == intent_id).order_by(_CARDS.c.message, _CARDS.c.channel)
         async with self._database.reading() as connection:
-            found = (await connection.execute(statement)).all()
-        return tuple((channel, message) for channel, message in found)
+            found = (await connection.execute(own)).all()
+        return tuple(Card(*where) for where in found)
 
-    async def places(self, limit: int, intent_id: str | None = None) -> tuple[tuple[Intent, str, str], ...]:
+    async def places(self, limit: int, intent_id: str | None = None) -> tuple[tuple[Intent, Card], ...]:
         """Cards, of this intent or of all, that show an older revision than it has."""
-        columns = (_REMOVALS.c.body, _CARDS.c.channel, _CARDS.c.message)
         both = _CARDS.join(_REMOVALS, _CARDS.c.removal_id == _REMOVALS.c.id)
-        stale = select(*columns).select_from(both).where(_CARDS.c.shown < _REMOVALS.c.revision)
+        stale = select(_REMOVALS.c.body, *_WHERE).select_from(both).where(_CARDS.c.shown < _REMOVALS.c.revision)
         if intent_id is not None:
             stale = stale.where(_CARDS.c.removal_id == intent_id)
         async with self._database.reading() as connection:
             found = (await connection.execute(stale.order_by(_REMOVALS.c.proposed_at).limit(limit))).all()
-        return tuple((from_json(Intent, body), channel, message) for body, channel, message in found)
+        return tuple((from_json(Intent, body), Card(*where)) for body, *where in found)
 
-    async def shown(self, channel: str, message: str, revision: int) -> bool:
+    async def shown(self, card: Card, revision: int) -> bool:
         """The card shows this revision now; False: a newer one was shown before, which has to be shown again."""
-        card = (_CARDS.c.channel == channel, _CARDS.c.message == message, _CARDS.c.shown <= revision)
-        statement = update(_CARDS).where(*card).values(shown=revision).returning(_CARDS.c.message)
+        own = (_CARDS.c.channel == card.channel, _CARDS.c.message == card.message, _CARDS.c.shown <= revision)
+        statement = update(_CARDS).where(*own).values(shown=revision).returning(_CARDS.c.message)
         async with self._database.writing() as connection:
             return await connection.scalar(statement) is not None
 

@@ -323,6 +323,12 @@ class SqlMirror:
         newest = {package.label: package for package in found}
         return tuple(newest[other] for other in near if other in newest)
 
+    async def labels_ending(self, tail: str, limit: int) -> tuple[str, ...]:
+        """Labels that end like this, in their order; at most ``limit``."""
+        ending = _PACKAGES.c.label.endswith(tail, autoescape=True)
+        labels = select(_PACKAGES.c.label).where(_PACKAGES.c.license == self._license, ending).distinct()
+        return tuple(row.label for row in await self._all(labels.order_by(_PACKAGES.c.label).limit(limit)))
+
     async def packages_mentioning(self, word: str) -> tuple[MetrcPackage, ...]:
         """Packages whose item's name holds this word, whatever its case, or whose item has it as its id; by label."""
         wanted = word.casefold()

@@ -326,13 +326,17 @@ class RemovalRow(Row, table=True):
 
 
 class RemovalCardRow(Row, table=True):
-    """A message in Slack that shows a removal; each thread that asked has its own. ``shown``: which revision it shows."""
+    """A message in Slack that shows a removal; each thread that asked has its own.
+
+    ``thread``: the parent's ``ts``. ``shown``: which revision it shows.
+    """
 
     __tablename__ = "removal_card"
     __table_args__ = (Index(None, "removal_id"),)
 
     channel: str = Field(primary_key=True)
     message: str = Field(primary_key=True)
+    thread: str | None = None
     removal_id: str
     shown: int
 
@@ -479,6 +483,91 @@ class WatchMemoryRow(Row, table=True):
     license: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     changed_at: datetime
+    body: str
+
+
+class RecheckRow(Row, table=True):
+    """A question that is asked again at ``due_at``. ``not_before`` is later where it could not be answered then."""
+
+    __tablename__ = "recheck"
+    __table_args__ = (Index(None, "done_at", "not_before"),)
+
+    id: str = Field(primary_key=True)
+    due_at: datetime
+    not_before: datetime
+    done_at: datetime | None = None
+    owner: str | None = None
+    lease_until: datetime | None = None
+    fence: int = 0
+    first_tried_at: datetime | None = None
+    body: str
+
+
+# --- questions in Slack -------------------------------------------------------------------------------------------------
+
+
+class InquiryRow(Row, table=True):
+    """A question. ``ended_at`` null: it is being answered, and of the same question only one is."""
+
+    __tablename__ = "inquiry"
+    __table_args__ = (
+        Index(
+            "ix_inquiry_running",
+            *("license", "kind", "value", "shelf"),
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index(None, "license", "ended_at"),
+        Index(None, "diagnosis_id"),
+    )
+
+    id: str = Field(primary_key=True)
+    license: str
+    kind: str
+    value: str
+    shelf: str
+    asked_by: str
+    started_at: datetime
+    channel: str | None = None
+    thread: str | None = None
+    ended_at: datetime | None = None
+    diagnosis_id: str | None = None
+    cause: str | None = None
+
+
+class InquiryAskerRow(Row, table=True):
+    """Who asked or joined a question."""
+
+    __tablename__ = "inquiry_asker"
+
+    inquiry_id: str = Field(primary_key=True)
+    person: str = Field(primary_key=True)
+    joined_at: datetime
+
+
+class VerdictRow(Row, table=True):
+    """What somebody said of an answer."""
+
+    __tablename__ = "verdict"
+
+    diagnosis_id: str = Field(primary_key=True)
+    person: str = Field(primary_key=True)
+    license: str
+    at: datetime
+    is_right: bool
+    cause: str | None = None
+    note: str
+
+
+class KeptSweepRow(Row, table=True):
+    """The groups of a whole shop, to be leafed through in Slack."""
+
+    __tablename__ = "kept_sweep"
+
+    id: str = Field(primary_key=True)
+    license: str
+    at: datetime
     body: str
 
 

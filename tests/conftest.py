@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from storage import engine
 from storage.books import open_books
 from tests.store import Asking
+
+# What was compiled is kept, whatever the environment says: both workers and some sixty processes import it all again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+HEAVY = (
+    "test_benchmarks.py",
+    "test_removal_storm.py",
+    "browser/test_workspace.py",
+    "test_watch.py",
+    "test_subjects.py",
+    "test_laws.py",
+    "test_approve.py",
+    "test_mirror.py",
+    "test_removals_live.py",
+    "storage/test_upgrade.py",
+    "test_gather.py",
+    "storage/test_alerts.py",
+    "test_watch_command.py",
+    "test_serve.py",
+    "test_sweep.py",
+    "demo/test_slack.py",
+    "test_promises.py",
+)
+"""The files that take longest, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Heavy files first: a worker that begins one late would end it alone."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(autouse=True)
+def no_power_fails(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite does not wait for the disk: a killed process loses nothing by that, and no test cuts the power."""
+    if request.path.name != "test_engine.py":  # it looks at the settings themselves
+        hasty = (pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in engine._PRAGMAS)
+        monkeypatch.setattr(engine, "_PRAGMAS", tuple(hasty))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ outlives it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def killed_at(url: str, folder: Path, point: str, number: int) -> tuple[Intent, 
 def _in_a_process(work: Callable[[], None]) -> None:
     child = os.fork()
     if child == 0:
+        gc.disable()  # it would touch, and so copy, all that the parent has imported
         try:
             work()
         finally:

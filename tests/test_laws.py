@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -72,10 +73,12 @@ texts = st.sampled_from([None, "Unauthorized", "Unit of Measure is not valid", "
 problems = st.builds(Problem, st.sampled_from(FAILURES), st.just("It could not be read."))
 
 
+@functools.cache
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
 
+@functools.cache
 def readings(values: st.SearchStrategy[Any], source: str = "metrc") -> st.SearchStrategy[Reading[Any]]:
     """Mostly read, at times not, at times in part."""
     whole = values.map(lambda value: read(value, source))
@@ -84,6 +87,7 @@ def readings(values: st.SearchStrategy[Any], source: str = "metrc") -> st.Search
     return st.one_of(whole, whole, whole, whole, none, part)
 
 
+@functools.cache
 def few(strategy: st.SearchStrategy[Any], most: int = 4) -> st.SearchStrategy[Any]:
     return st.lists(strategy, max_size=most).map(tuple)
 
@@ -123,7 +127,7 @@ sale_lines = st.builds(
     message=texts,
     reported_at=maybe(moments),
 )
-receipts = st.builds(
+whole_receipts = st.builds(
     receipt,
     numbers,
     moments,
@@ -132,7 +136,9 @@ receipts = st.builds(
     external_number=maybe(numbers.map("POS-{}".format)),
     recorded_at=maybe(moments),
     archived_on=maybe(st.just(NOW.date())),
-).flatmap(lambda one: st.sampled_from([one, replace(one, sold_at=None), replace(one, lines=None)]))
+)
+lacks = st.sampled_from([{}, {"sold_at": None}, {"lines": None}])
+receipts = st.tuples(whole_receipts, lacks).map(lambda both: replace(both[0], **both[1]))
 unique_receipts = st.lists(receipts, max_size=5, unique_by=lambda one: one.id).map(tuple)
 rows = st.builds(
     row,
@@ -215,29 +221,37 @@ accesses = st.builds(
 )
 
 
+# made once: making a strategy costs more than drawing from it
+postings = st.sampled_from(list(Posting))
+any_access = st.just(HEALTHY.access) | accesses
+parts = {
+    "package": readings(maybe(packages)),
+    "receipts": readings(unique_receipts),
+    "deliveries": readings(st.just(())),
+    "transfers": readings(few(manifests, 3)),
+    "transferred": readings(few(gone, 1)),
+    "adjustments": readings(few(corrections, 3)),
+    "pos_rows": readings(few(rows, 3), "pos"),
+    "pos_sales": readings(few(sale_lines, 5), "pos"),
+    "pos_events": readings(few(events, 4), "pos"),
+    "unread_receipts": st.just(()) | unique_receipts,
+    "near": maybe(readings(sightings)),
+    "elsewhere": maybe(readings(sightings)),
+    "pos_near": few(rows, 1),
+    "pos_sales_since": maybe(moments),
+    "pos_events_since": maybe(moments),
+    "delays": maybe(st.just(PostingDelays(60, 5.0, 60.0, 7200.0))),
+    "shelf": maybe(sizes),
+}
+
+
 @st.composite
 def evidences(draw: st.DrawFn, *, open_gate: bool = False) -> Evidence:
     return replace(
         HEALTHY,
-        shop=replace(SHOP, posting=draw(st.sampled_from(list(Posting))), nightly_at="04:00 America/New_York"),
-        access=HEALTHY.access if open_gate else draw(st.just(HEALTHY.access) | accesses),
-        package=draw(readings(maybe(packages))),
-        receipts=draw(readings(unique_receipts)),
-        deliveries=draw(readings(st.just(()))),
-        transfers=draw(readings(few(manifests, 3))),
-        transferred=draw(readings(few(gone, 1))),
-        adjustments=draw(readings(few(corrections, 3))),
-        pos_rows=draw(readings(few(rows, 3), "pos")),
-        pos_sales=draw(readings(few(sale_lines, 5), "pos")),
-        pos_events=draw(readings(few(events, 4), "pos")),
-        unread_receipts=draw(st.just(()) | unique_receipts),
-        near=draw(maybe(readings(sightings))),
-        elsewhere=draw(maybe(readings(sightings))),
-        pos_near=draw(few(rows, 1)),
-        pos_sales_since=draw(maybe(moments)),
-        pos_events_since=draw(maybe(moments)),
-        delays=draw(maybe(st.just(PostingDelays(60, 5.0, 60.0, 7200.0)))),
-        shelf=draw(maybe(sizes)),
+        shop=replace(SHOP, posting=draw(postings), nightly_at="04:00 America/New_York"),
+        access=HEALTHY.access if open_gate else draw(any_access),
+        **{name: draw(part) for name, part in parts.items()},
     )
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.approve import act, decide, note_question, propose, recover, take
-from bot.removals import Press, State, Verb, Way
+from bot.approve import act, decide, join_answer, note_question, propose, recover, take
+from bot.removals import Fault, Press, State, Verb, Way
 from demo.world import TAG, World
 from tests.removing import ASKER, DANA, HOME, Clock, People
 from tests.store import NOW, asked, opened_store, quiet, settings
@@ -91,6 +91,15 @@ async def test_the_same_answer_again_is_the_same_card(shop):
     diagnosis = await shop.bot.answer(asked(LABEL), quiet)
     (again,) = await propose(shop.office, diagnosis.id, askers=(DANA,), team=HOME)
     assert (again.id, again.askers) == (first.id, (ASKER, DANA))
+
+
+async def test_whoever_joins_a_later_answer_joins_what_an_earlier_one_has_proposed(shop):
+    """The removal is found by its records, not by the answer that proposed it."""
+    (first,) = await shop.proposed()
+    diagnosis = await shop.bot.answer(asked(LABEL), quiet)
+    (joined,) = await join_answer(shop.office, diagnosis, DANA)
+    assert (joined.id, joined.askers) == (first.id, (ASKER, DANA))
+    assert (await shop.press(first)).fault is Fault.ASKED
 
 
 async def test_newer_evidence_replaces_an_undecided_card(shop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ROUND = timedelta(minutes=5)
 HOLD = timedelta(seconds=60)
 DENVER = opening("America/Denver", "Mo-Su 09:00-21:00")
+is_open = functools.cache(DENVER.is_open)
 
 
 class World:
@@ -42,7 +44,7 @@ class World:
     def sales(self, shop, since, until):
         first = int(since.timestamp() // 600) + 1
         moments = (datetime.fromtimestamp(n * 600, UTC) for n in range(first, int(until.timestamp() // 600) + 1))
-        return [at for at in moments if DENVER.is_open(at)]
+        return [at for at in moments if is_open(at)]
 
     def falls_silent(self, shop, at):
         """From then on nothing is recorded."""

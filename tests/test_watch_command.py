@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.alerts import What
 from demo.pos import write_books
+from demo.slack import SlackStandIn
 from demo.world import World
 from storage.books import open_books
-from tests.loopback import shop_on_loopback
+from tests.loopback import served, shop_on_loopback
 
 NOW = datetime(2026, 3, 3, 3, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def shop(tmp_path):
+def shop(tmp_path, empty_database):
+    shutil.copy(empty_database, tmp_path / "countlast.db")
     with shop_on_loopback(World.healthy(NOW), tmp_path) as shop:
         yield shop
 
@@ -49,6 +52,7 @@ def waiting(shop):
 
 def test_a_healthy_shop_is_well(shop):
     """On an empty database, and again on the one that the first round made."""
+    (shop.folder / "countlast.db").unlink()
     nothing = {"schema": "countlast.watch/1", "opened": [], "open": [], "closed": []}
     assert watch(shop, "--json") == nothing
     assert watch(shop, "--json", at=NOW + timedelta(minutes=5)) == nothing
@@ -67,6 +71,20 @@ def test_a_dead_key_is_opened_once_and_closed_when_it_lives_again(shop):
     ended = watch(shop, "--json", at=NOW + timedelta(minutes=10))
     assert (ended["opened"], ended["open"], ended["closed"]) == ([], [], [opened])
     assert [letter.what for letter in waiting(shop)] == [What.FIRE, What.RESOLVE, What.REWRITE]
+
+
+def test_with_slack_the_round_is_told_there(shop):
+    """One message with its buttons, and nothing is left to be sent."""
+    slack = SlackStandIn(signing_secret="s", bot_token="xoxb-right")
+    shop.world.kill_key()
+    with served(slack.asgi) as page:
+        ran = shop.program("watch", "--once", "--json", SLACK_BOT_TOKEN="xoxb-right", SLACK_API_URL=f"{page}/api/")
+        out, err = ran.communicate(timeout=120)
+    assert (ran.returncode, err) == (0, "")
+    assert kinds(json.loads(out)["opened"]) == ["dead_key"]
+    [message] = slack.messages()
+    assert "[ Acknowledge ]" in slack.message_as_text(message)
+    assert waiting(shop) == []
 
 
 def test_an_outage_is_an_outage(shop):

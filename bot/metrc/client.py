@@ -128,6 +128,10 @@ class MetrcClient:
 
     # --- records
 
+    async def scanned(self, code: str) -> tuple[str, ...]:
+        """The tags behind the code on a single unit; needs a right of its own."""
+        return wire.scanned(await self._get(wire.scan_request(code, self.license)))
+
     async def package(self, label: str, *, license_number: str | None = None) -> MetrcPackage:
         """One package by label, at this license or at another one that the same keys see."""
         request = wire.package_request(label, license_number or self.license)

@@ -107,6 +107,21 @@ def package_request(label: str, license_number: str) -> Request:
     return record_request(f"/packages/v2/{label}", license_number)
 
 
+def scan_request(code: str, license_number: str) -> Request:
+    """The tags behind the code on a single unit. Raises ``MetrcRejected`` for text that cannot be a code."""
+    if not (code.isascii() and code.isalnum()):
+        raise MetrcRejected(f"METRC was not asked: “{_cut(code)}” cannot be the code of a unit.", status=None)
+    return record_request(f"/retailid/v2/receive/qr/{code}", license_number)
+
+
+def scanned(body: object) -> tuple[str, ...]:
+    """The tags behind the code on a single unit, the package's own first; they come in any case."""
+    fields = body if isinstance(body, dict) else {}
+    siblings = fields.get("SiblingTags")
+    tags = [fields.get("ChildTag"), *(siblings if isinstance(siblings, list) else ())]
+    return tuple(dict.fromkeys(tag.strip().upper() for tag in tags if isinstance(tag, str) and tag.strip()))
+
+
 def record_request(path: str, license_number: str) -> Request:
     """One record by its full path."""
     return Request(quote(path), (("licenseNumber", license_number),))

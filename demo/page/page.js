@@ -485,10 +485,16 @@ function drawMessage(message, { replies = 0, inThread = false } = {}) {
     : make("div", { class: "text" }, mrkdwn(message.text));
   node.append(
     make("div", { class: author.is_bot ? "avatar bot" : "avatar", "aria-hidden": "true" }, initials(author.name)),
-    make("div", {}, byline(message, author, sent), body,
+    make("div", {}, byline(message, author, sent), body, ...(message.files ?? []).map(drawFile),
       replies && !inThread ? make("div", { class: "replies-link" }, make("button", { type: "button", class: "link-button", onclick: () => openThread(message.ts) }, replies === 1 ? "1 reply" : `${replies} replies`)) : null,
       messageShortcuts(message)));
   return node;
+}
+
+function drawFile(file) {
+  const link = make("a", { href: file.url_private, target: "_blank", rel: "noopener noreferrer" }, file.title || file.name);
+  if (!file.mimetype.startsWith("image/")) return make("div", { class: "file" }, link);
+  return make("figure", { class: "block-image file" }, make("img", { src: file.url_private, alt: file.alt_txt, loading: "lazy" }), make("figcaption", {}, link));
 }
 
 function byline(message, author, sent) {

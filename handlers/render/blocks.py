@@ -129,6 +129,17 @@ def actions(block_id: str, elements: Iterable[Block]) -> Block:
     return {"type": "actions", "block_id": block_id[:255], "elements": list(elements)}
 
 
+def button(label: str, *, action_id: str, value: str, style: str | None = None) -> Block:
+    """A button; ``style``: ``primary``, or None for a plain one."""
+    block: Block = {
+        "type": "button",
+        "text": _plain(label, BUTTON_LIMIT),
+        "action_id": action_id,
+        "value": cut_plain(value, VALUE_LIMIT),
+    }
+    return block | ({"style": style} if style else {})
+
+
 def danger_button(label: str, *, action_id: str, value: str, confirm: Block) -> Block:
     """A red button that asks once more before Slack sends the press."""
     return {

@@ -56,9 +56,9 @@ def render_card(intent: Intent, policy: Policy, place: str, zone: ZoneInfo) -> M
     parts = [
         section(card_words.title(intent)),
         *_paragraph(_account(intent, zone)),
+        *_paragraph(_steps(intent)),
         section(_records(intent)),
         *_paragraph(_effects(intent)),
-        *_paragraph(_steps(intent)),
         *_paragraph(_whom(intent, policy)),
         *_buttons(intent),
         context(*_small_print(intent, place, zone)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,6 +30,7 @@ CHECK: Final = "Check again"
 ABANDON: Final = "Give up…"
 
 LOOKING: Final = "Looking again at METRC…"
+BY_HAND: Final = "Please do this, step by step:"
 NOT_KEPT: Final = "Your press could not be kept, so nothing was decided. Please press again in a minute."
 KEPT: Final = "Your press was kept. It is carried out within a minute, and the card will say how it ended."
 NOT_OPENED: Final = "Slack did not open the form, so nothing was decided. Please press again."
@@ -145,8 +147,8 @@ def news(intent: Intent) -> str:
     """What there is to say now, under the title; empty while nothing was decided."""
     if intent.state is State.PROPOSED:
         return ""
-    if intent.state in {State.APPROVED, State.SENDING} and not by_hand(intent) and _is_only_approved(intent):
-        return LOOKING
+    if intent.state in {State.APPROVED, State.SENDING} and _is_only_approved(intent):
+        return BY_HAND if by_hand(intent) else LOOKING
     told = cut(intent.says, SAYS_LIMIT)
     if intent.state in _NOT_BY_THE_BOT | {State.REFUSED}:
         return f"{told} Ask again to see how it stands now."
@@ -245,6 +247,37 @@ def notification(intent: Intent) -> str:
     return " ".join(part for part in (title(intent).strip("*"), news(intent)) if part)
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """A reply in the thread. ``key`` is the same for the same news."""
+
+    key: str
+    markup: str
+
+
+def announcement(intent: Intent) -> News | None:
+    """What people who asked or approved wait for; None while there is nothing that they do not know themselves."""
+    said = _announced(intent)
+    if said is None:
+        return None
+    key, sentence = said
+    people = dict.fromkeys((*intent.askers[:1], *(one.person for one in intent.approvals)))
+    return News(key, f"{' '.join(user(one) for one in people)} {sentence}".strip())
+
+
+def _announced(intent: Intent) -> tuple[str, str] | None:
+    thing, told = _capital(cut(what(intent), 80)), cut(intent.says, 600)
+    if intent.state is State.APPROVED and by_hand(intent):
+        return "by_hand", f"{thing}: approved, to be removed by hand. The steps are on the card."
+    if intent.state is State.UNKNOWN and intent.with_person_since is not None:
+        return "with_person", f"{thing} needs a person. {told}"
+    if intent.state is State.DONE and intent.held is not None:
+        return ("held", f"{thing} was removed. {told}") if intent.held else ("not_held", told)
+    if intent.state in {State.REFUSED, State.DENIED}:
+        return intent.state.value, f"{thing} was not removed. {told}"
+    return None
+
+
 # --- answers to a press -----------------------------------------------------------------------------------------------
 
 
@@ -273,7 +306,15 @@ def late(intent: Intent, zone: ZoneInfo) -> str:
 
 def standing(intent: Intent) -> str:
     """One word or two for the state."""
+    if intent.state is State.APPROVED and by_hand(intent):
+        return "to be removed by hand"
     return "did not hold" if intent.held is False else _STATES[intent.state]
+
+
+def outcome(intent: Intent) -> str:
+    """What came of it, where that says more than the state alone; empty otherwise."""
+    said_by_state = intent.state.is_open and _is_only_approved(intent)
+    return "" if said_by_state or not intent.says else f": {cut(intent.says, 160)}"
 
 
 def none_pending() -> str:

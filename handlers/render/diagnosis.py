@@ -22,11 +22,13 @@ from bot.model import (
     SubjectKind,
 )
 from bot.settings import FacilitySettings
-from handlers.render import words
+from handlers.render import ask_words, words
 from handlers.render.blocks import (
     Block,
     Message,
+    actions,
     bold,
+    button,
     code,
     context,
     cut,
@@ -36,6 +38,11 @@ from handlers.render.blocks import (
     size,
     user,
 )
+
+EVIDENCE_ACTION: Final = "show_evidence"
+AGAIN_ACTION: Final = "ask_again"
+HAND_ACTION: Final = "hand_over"
+RIGHT_ACTION: Final = "was_right"
 
 MOST_SHARES: Final = 6
 MOST_REFS: Final = 3
@@ -57,6 +64,22 @@ def render_diagnosis(diagnosis: Diagnosis, facility: FacilitySettings, asked_by:
         context(*_small_print(diagnosis, facility, asked_by)),
     ]
     return Message(text=_fallback(diagnosis), blocks=tuple(parts))
+
+
+def render_answer(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Message:
+    """The answer with the buttons that belong to every answer."""
+    answer = render_diagnosis(diagnosis, facility, asked_by)
+    return Message(answer.text, (*answer.blocks, _buttons(diagnosis.id)))
+
+
+def _buttons(diagnosis_id: str) -> Block:
+    labels = (
+        (EVIDENCE_ACTION, ask_words.EVIDENCE_BUTTON),
+        (AGAIN_ACTION, ask_words.AGAIN_BUTTON),
+        (HAND_ACTION, ask_words.HAND_BUTTON),
+        (RIGHT_ACTION, ask_words.RIGHT_BUTTON),
+    )
+    return actions("answer", [button(label, action_id=action, value=diagnosis_id) for action, label in labels])
 
 
 def render_summary(diagnosis: Diagnosis) -> str:

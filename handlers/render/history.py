@@ -48,7 +48,7 @@ def _past(intent: Intent, links: Mapping[str, str], zone: ZoneInfo) -> str:
     at = date(intent.decided_at or intent.proposed_at, zone)
     who = user(intent.decided_by) if intent.decided_by else ""
     by = f" by {who}" if who else ""
-    return f"{_head(intent, links)}{by} · {at}: {cut(intent.says, 160)}"
+    return f"{_head(intent, links)}{by} · {at}{card_words.outcome(intent)}"
 
 
 def _head(intent: Intent, links: Mapping[str, str]) -> str:

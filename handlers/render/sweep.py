@@ -11,23 +11,44 @@ from typing import Final
 from bot.settings import FacilitySettings
 from bot.sweep_groups import Group, Sweep
 from bot.sweep_report import differences
-from handlers.render import words
-from handlers.render.blocks import Block, Message, bold, code, context, cut, date, section, size
+from handlers.render import ask_words, words
+from handlers.render.blocks import Block, Message, actions, bold, button, code, context, cut, date, section, size
 
 MOST_LABELS: Final = 10
-MOST_MESSAGES: Final = 6
-MESSAGE_BUDGET: Final = 7000
-MOST_BLOCKS: Final = 40
+MESSAGE_BUDGET: Final = 6500
+MOST_BLOCKS: Final = 24
+
+NEXT_ACTION: Final = "causes_next"
+PREVIOUS_ACTION: Final = "causes_previous"
+PAGE_ACTIONS: Final = (NEXT_ACTION, PREVIOUS_ACTION)
 
 
-def render_sweep(sweep: Sweep, facility: FacilitySettings) -> tuple[Message, ...]:
-    """How many agree, then the groups, the largest first; what does not fit into a few messages is counted."""
-    pages = _paged([_group(number, group, facility) for number, group in enumerate(sweep.groups, 1)])
-    shown, left = pages[:MOST_MESSAGES], sum(len(page) for page in pages[MOST_MESSAGES:])
-    messages = [_message(page, sweep.groups) for page in shown]
-    if left:
-        messages.append(_sentence(words.more_groups(left, sweep.facility)))
-    return (_sentence(words.swept(sweep)), *messages)
+def render_sweep(sweep: Sweep, facility: FacilitySettings, sweep_id: str) -> tuple[Message, ...]:
+    """How many agree, then the first page of groups, the largest first; none where there is nothing to do."""
+    summary = _sentence(words.swept(sweep))
+    return (summary, render_page(sweep, facility, sweep_id, 1)) if sweep.groups else (summary,)
+
+
+def render_page(sweep: Sweep, facility: FacilitySettings, sweep_id: str, number: int) -> Message:
+    """One page of groups, from 1, with buttons to leaf; a number beyond the last shows the last."""
+    pages = _paged([_group(place, group, facility) for place, group in enumerate(sweep.groups, 1)])
+    if not pages:
+        return _sentence(words.swept(sweep))
+    number = max(1, min(number, len(pages)))
+    message = _message(pages[number - 1], sweep.groups)
+    if len(pages) == 1:
+        return message
+    leaves = _leaves(sweep_id, number, len(pages))
+    return Message(message.text, (*message.blocks, context(ask_words.page_of(number, len(pages))), leaves))
+
+
+def _leaves(sweep_id: str, number: int, of: int) -> Block:
+    found = []
+    if number > 1:
+        found.append(button(ask_words.PREVIOUS_PAGE, action_id=PREVIOUS_ACTION, value=f"{sweep_id}:{number - 1}"))
+    if number < of:
+        found.append(button(ask_words.NEXT_PAGE, action_id=NEXT_ACTION, value=f"{sweep_id}:{number + 1}"))
+    return actions(f"leaf {number}", found)
 
 
 def _group(number: int, group: Group, facility: FacilitySettings) -> list[Block]:

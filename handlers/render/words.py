@@ -140,16 +140,6 @@ def no_place(command: str) -> str:
     return f"After _at_ comes a license: {example(command, place='402R-X0042')}"
 
 
-def several_labels(labels: Sequence[str], command: str) -> str:
-    """More than one tag in one question."""
-    return f"That holds {len(labels)} package tags. Ask about one at a time: {example(command, labels[0])}"
-
-
-def not_yet(verb: str, command: str) -> str:
-    """A word that a later version will understand."""
-    return f"{code(verb, 30)} is not answered by this version yet. Ask about a package: {example(command)}"
-
-
 def unknown_command(command: str) -> str:
     """A slash command, button or form that is not this version's."""
     return f"This version of the bot does not know that. Nothing was changed. Ask about a package: {example(command)}"
@@ -410,12 +400,6 @@ def swept(sweep: Sweep) -> str:
         return f"{head} Nothing to do."
     causes = "1 cause" if len(sweep.groups) == 1 else f"{len(sweep.groups):,} causes"
     return f"{head} {causes} for the rest, the widest first. For one package: ask about its tag."
-
-
-def more_groups(left: int, license_number: str) -> str:
-    """The groups that have no place in the thread."""
-    listing = code(f"countlast reconcile facility --facility {license_number}", 120)
-    return f"… {left} more causes, each of few packages. All of them: {listing}"
 
 
 def counted_so_far(stage: str, done: int, total: int) -> str:

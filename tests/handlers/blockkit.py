@@ -12,12 +12,14 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block
 
+from demo import blockkit as slacks_rules
+
 MESSAGE_LIMIT = 10_000
 TEXT_LIMIT = 4_000
 
 # Everything between < and > that a reader may meet: a user, a date, or nothing at all.
 _ALLOWED_CONTROL = re.compile(
-    r"<@[UW][A-Z0-9]+>|<!subteam\^S[A-Z0-9]{3,}>|<https?://[^<>|\s]+/archives/[A-Z0-9]+/p\d{16}[^<>|\s]*\|[^<>|]+>|<!date\^\d+\^\{date_short_pretty\} at \{time\}\|[^<>|&]+>"
+    r"<@[UW][A-Z0-9]+>|<#[CG][A-Z0-9]+>|<!subteam\^S[A-Z0-9]{3,}>|<https?://[^<>|\s]+/archives/[A-Z0-9]+/p\d{16}[^<>|\s]*\|[^<>|]+>|<!date\^\d+\^\{date_short_pretty\} at \{time\}\|[^<>|&]+>"
 )
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt);)")
 
@@ -25,6 +27,27 @@ _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt);)")
 def problems_of(payload: dict[str, Any]) -> list[str]:
     """Faults of a ``chat.postMessage``, ``chat.update`` or ``response_url`` payload."""
     return problems(payload.get("text"), payload.get("blocks") or [])
+
+
+def view_problems(view: dict[str, Any]) -> list[str]:
+    """Faults of a modal or a Home tab: by Slack's rules for views, and by ours for markup."""
+    found = slacks_rules.view_problems(view)
+    for text in _mrkdwn_in(view):
+        found += _markup("view", text)
+    if len(str(view.get("private_metadata") or "")) > 3000:
+        found.append("private_metadata is too long")
+    return found
+
+
+def _mrkdwn_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.get("type") == "mrkdwn":
+            yield value["text"]
+        for each in value.values():
+            yield from _mrkdwn_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _mrkdwn_in(each)
 
 
 def problems(text: Any, blocks: list[dict[str, Any]]) -> list[str]:

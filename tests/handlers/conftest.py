@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 from slack_sdk.signature import SignatureVerifier
 
+from bot.inquiries import Inquiry, Verdict
 from bot.model import Diagnosis, Question
 from bot.settings import Settings
 from bot.sweep_groups import Sweep
@@ -26,17 +28,88 @@ class FixedClock:
         return NOW
 
 
+async def at_once(_seconds):
+    """Slack's pace, without the waiting."""
+    await asyncio.sleep(0)
+
+
 class MemoryLedger:
-    """Remembers deliveries, nothing else."""
+    """Remembers deliveries, and the answers that were put into it."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
+        self.kept: dict[str, Diagnosis] = {}
+
+    async def diagnosis(self, diagnosis_id):
+        found = self.kept.get(diagnosis_id)
+        return (found, None) if found else None
 
     async def first_time(self, key, now):
         if key in self.seen:
             return False
         self.seen.add(key)
         return True
+
+
+class MemoryInquiries:
+    """Questions and verdicts, as the database keeps them."""
+
+    def __init__(self) -> None:
+        self.all: dict[str, Inquiry] = {}
+        self.joined: dict[str, list[str]] = defaultdict(list)
+        self.said: dict[tuple[str, str], Verdict] = {}
+        self.sweeps: dict[str, str] = {}
+
+    async def begin(self, one):
+        for other in self.all.values():
+            if other.ended_at is None and _same(other, one):
+                return other
+        self.all[one.id] = one
+        return None
+
+    async def get(self, inquiry_id):
+        return self.all.get(inquiry_id)
+
+    async def place(self, inquiry_id, channel, thread):
+        self.all[inquiry_id] = replace(self.all[inquiry_id], channel=channel, thread=thread)
+
+    async def join(self, inquiry_id, person, now):
+        if person not in self.joined[inquiry_id]:
+            self.joined[inquiry_id].append(person)
+
+    async def askers(self, inquiry_id):
+        return tuple(dict.fromkeys([self.all[inquiry_id].asked_by, *self.joined[inquiry_id]]))
+
+    async def end(self, inquiry_id, now, diagnosis_id, cause):
+        self.all[inquiry_id] = replace(self.all[inquiry_id], ended_at=now, diagnosis_id=diagnosis_id, cause=cause)
+
+    async def earlier(self, one, since):
+        found = [e for e in self.all.values() if e.diagnosis_id and _same(e, one) and e.ended_at >= since]
+        return found[-1] if found else None
+
+    async def answered_by(self, diagnosis_id):
+        return next((e for e in self.all.values() if e.diagnosis_id == diagnosis_id), None)
+
+    async def recent(self, facilities, limit):
+        found = [e for e in self.all.values() if e.diagnosis_id and e.facility in facilities]
+        return tuple(reversed(found))[:limit]
+
+    async def judge(self, verdict):
+        self.said[verdict.diagnosis_id, verdict.person] = verdict
+
+    async def verdicts(self):
+        for verdict in self.said.values():
+            yield verdict
+
+    async def keep_sweep(self, sweep_id, facility, now, body):
+        self.sweeps[sweep_id] = body
+
+    async def sweep(self, sweep_id):
+        return self.sweeps.get(sweep_id)
+
+
+def _same(one: Inquiry, other: Inquiry) -> bool:
+    return (one.facility, one.kind, one.value, one.shelf) == (other.facility, other.kind, other.value, other.shelf)
 
 
 @dataclass
@@ -160,11 +233,28 @@ async def start(slack):
     started: list[Bot] = []
 
     async def _start(
-        *facilities, answer: FakeAnswer | None = None, ledger=None, sweep=None, limit: int = 50, **changes
+        *facilities,
+        answer: FakeAnswer | None = None,
+        ledger=None,
+        sweep=None,
+        limit: int = 50,
+        ending=None,
+        scanned=None,
+        **changes,
     ) -> Bot:
         chosen = settings(*facilities, api_url=slack.api, **changes)
         answer = answer or FakeAnswer()
-        services = Services(chosen, answer, ledger or MemoryLedger(), FixedClock(), sweep or FakeSweep())
+        services = Services(
+            chosen,
+            answer,
+            ledger or MemoryLedger(),
+            FixedClock(),
+            sweep or FakeSweep(),
+            MemoryInquiries(),
+            sleep=at_once,
+            ending=ending,
+            scanned=scanned,
+        )
         app, work, problems = build_bolt(chosen), Work(limit), []
         register(app, services, work)
 

@@ -41,6 +41,13 @@ class FakeSlack:
     errors: dict[str, deque[str]] = field(default_factory=lambda: defaultdict(deque))
     limits: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
     whisper_statuses: deque[int] = field(default_factory=deque)
+    # methods for which the token was given no scope
+    missing: set[str] = field(default_factory=lambda: {"conversations.open"})
+    # methods that are carried out, but whose answer is lost
+    lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    files: list[dict[str, Any]] = field(default_factory=list)
+    uploads: list[bytes] = field(default_factory=list)
+    views: list[dict[str, Any]] = field(default_factory=list)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     acks: list[dict[str, Any]] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -60,6 +67,9 @@ class FakeSlack:
     def edits(self) -> list[dict[str, Any]]:
         return [call.body for call in self.calls if call.method == "chat.update"]
 
+    def ephemerals(self) -> list[dict[str, Any]]:
+        return [call.body for call in self.calls if call.method == "chat.postEphemeral"]
+
     async def until(self, condition) -> None:
         """Wait until it holds; no sleeping, and a test that waits in vain fails."""
         async with asyncio.timeout(PATIENCE), self.changed:
@@ -77,9 +87,10 @@ class FakeSlack:
 async def _body(request: web.Request) -> dict[str, Any]:
     if request.content_type == "application/json":
         return await request.json()
-    form = dict(await request.post())
-    if isinstance(form.get("blocks"), str):
-        form["blocks"] = json.loads(form["blocks"])
+    form: dict[str, Any] = {**request.query, **await request.post()}
+    for name in ("blocks", "metadata", "view", "files"):
+        if isinstance(form.get(name), str):
+            form[name] = json.loads(form[name])
     return form
 
 
@@ -93,7 +104,15 @@ def _routes(slack: FakeSlack) -> web.Application:
         slack.calls.append(Call(name, body, request.headers.get("Authorization", "")))
         answer = _answer(slack, name, body)
         await slack.note()
+        if slack.lost[name]:
+            slack.lost[name] -= 1
+            return web.Response(status=500, text="lost")
         return web.json_response(answer)
+
+    async def upload(request: web.Request) -> web.Response:
+        form = await request.post()
+        slack.uploads.append(form["file"].file.read())
+        return web.Response(text="OK")
 
     async def respond(request: web.Request) -> web.Response:
         return await _respond(slack, request)
@@ -102,8 +121,9 @@ def _routes(slack: FakeSlack) -> web.Application:
         return await _socket(slack, request)
 
     app = web.Application()
-    app.router.add_post("/api/{method}", method)
+    app.router.add_route("*", "/api/{method}", method)
     app.router.add_post("/respond/{number}", respond)
+    app.router.add_post("/upload/{number}", upload)
     app.router.add_get("/socket", socket)
     return app
 
@@ -113,13 +133,59 @@ def _answer(slack: FakeSlack, name: str, body: dict[str, Any]) -> dict[str, Any]
         return {"ok": True, "url": slack.url.replace("http", "ws", 1) + "/socket"}
     if slack.errors[name]:
         return {"ok": False, "error": slack.errors[name].popleft()}
-    if name not in {"chat.postMessage", "chat.update"}:
-        return {"ok": False, "error": "unknown_method"}
+    if name in slack.missing:
+        return {"ok": False, "error": "missing_scope", "needed": "x", "provided": "y"}
+    if name in {"chat.postMessage", "chat.update", "chat.postEphemeral"}:
+        return _message(slack, body)
+    if name in {"views.open", "views.update", "views.publish"}:
+        return _view(slack, body)
+    other = _OTHERS.get(name)
+    return {"ok": True, **other(slack, body)} if other else {"ok": False, "error": "unknown_method"}
+
+
+def _message(slack: FakeSlack, body: dict[str, Any]) -> dict[str, Any]:
     found = blockkit.problems_of(body)
     slack.faults += found
     if found:
         return {"ok": False, "error": "invalid_blocks"}
-    return {"ok": True, "channel": body["channel"], "ts": body.get("ts") or slack.next_stamp()}
+    body.setdefault("ts", slack.next_stamp())
+    return {"ok": True, "channel": body["channel"], "ts": body["ts"], "message_ts": body["ts"]}
+
+
+def _view(slack: FakeSlack, body: dict[str, Any]) -> dict[str, Any]:
+    found = blockkit.view_problems(body["view"])
+    slack.faults += found
+    if found:
+        return {"ok": False, "error": "invalid_blocks"}
+    slack.views.append(body["view"])
+    return {"ok": True, "view": {**body["view"], "id": body.get("view_id") or f"V{len(slack.views)}", "hash": "1.a"}}
+
+
+def _messages(slack: FakeSlack, body: dict[str, Any]) -> dict[str, Any]:
+    posts = [post for post in slack.posts() if post["channel"] == body["channel"] and "ts" in post]
+    if "ts" in body:
+        posts = [post for post in posts if body["ts"] in {post.get("thread_ts"), post["ts"]}]
+    return {"messages": posts, "has_more": False}
+
+
+def _completed(slack: FakeSlack, body: dict[str, Any]) -> dict[str, Any]:
+    slack.files.append(body)
+    return {"files": body["files"]}
+
+
+_OTHERS = {
+    "auth.test": lambda *_: {"team_id": "T0DEMO", "user_id": "U0BOT", "bot_id": "B0BOT"},
+    "conversations.history": _messages,
+    "conversations.replies": _messages,
+    "conversations.open": lambda _, body: {"channel": {"id": "D" + body["users"][1:]}},
+    "chat.getPermalink": lambda slack, body: {
+        "permalink": f"{slack.url}/archives/{body['channel']}/p{body['message_ts'].replace('.', '')}"
+    },
+    "files.getUploadURLExternal": lambda slack, body: {"upload_url": f"{slack.url}/upload/1", "file_id": "F0FILE"},
+    "files.completeUploadExternal": _completed,
+    "users.info": lambda _, body: {"user": {"id": body["user"], "team_id": "T0DEMO", "name": body["user"].lower()}},
+    "conversations.members": lambda *_: {"members": ["U0DANA", "U0LEE"], "response_metadata": {"next_cursor": ""}},
+}
 
 
 async def _respond(slack: FakeSlack, request: web.Request) -> web.Response:

@@ -57,6 +57,10 @@ class Shop:
     def card(self, number: int = -1) -> str:
         return self.slack.message_as_text(self.cards()[number])
 
+    def replies(self) -> list[str]:
+        """What the threads were told beside the cards."""
+        return [message.text for message in self.slack.messages() if message.is_reply and message.text.startswith("<@")]
+
     def told(self, user: str) -> str:
         """What this person alone was told last."""
         return self.slack.message_as_text(self.slack.ephemerals(user)[-1])

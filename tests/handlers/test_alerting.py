@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.duties import sending
+from bot.serve import send_now
 from bot.watch import ONCE
 from demo.world import World
-from handlers import letters_of
 from tests.handlers.removal_shop import FAR, GUEST, LEE, opened
 from tests.store import NOW
 
@@ -32,7 +31,7 @@ async def round_of(shop, *, minutes=0):
 
 
 async def send(shop):
-    await sending(shop.bot, letters_of(shop.bot.settings, shop.bot.attending())).work()
+    await send_now(shop.bot)
 
 
 def texts(shop):
@@ -124,7 +123,9 @@ async def test_a_renewed_key_is_a_date_and_nothing_else(shop):
     shop.world.kill_key()
     await round_of(shop)
     await press(shop, "alert_key_renewed")
-    [view] = shop.slack.workspace.views.values()
+    opening = next(c for c in shop.slack.api.calls if c.method == "views.open")
+    assert opening.arguments["view"]["callback_id"] == "alert_key_renewed_form"
+    [view] = shop.slack.workspace.stack(LEE)
     result = await shop.slack.submit_view(view.id, {"renewed_on": {"renewed_on": "2030-01-01"}}, LEE)
     assert "today or earlier" in str(result.answer["errors"])
     assert (await shop.slack.submit_view(view.id, {"renewed_on": {"renewed_on": "2026-03-02"}}, LEE)).acked
@@ -141,8 +142,13 @@ async def test_closed_today_is_quiet_until_the_shop_opens(tmp_path, empty_databa
         world.sale_never_posted(world.labels()[0], age=minutes * MINUTES)
     async with opened(tmp_path, empty_database, world, opening_hours="Mo-Su 09:00-21:00") as shop:
         await round_of(shop)
-        [card] = texts(shop)
+        first, chart = shop.slack.messages()
+        card = shop.slack.message_as_text(first)
         assert card.startswith("● Harbor Street: 5 sales wait")
+        [file] = chart.files
+        assert file["alt_txt"].startswith("Chart: receipts METRC recorded at Harbor Street hour by hour")
+        assert chart.thread_ts == first.ts
+        assert shop.slack.api.files.file(file["id"]).content.startswith(b"\x89PNG")
         assert "[ Closed today ]" in card
         await press(shop, "alert_closed_today")
         [alert] = await shop.bot.books.alerts.known(shop.clock.now())
@@ -206,3 +212,49 @@ async def test_a_person_who_hears_late_gets_a_button_too(tmp_path, empty_databas
         await send(shop)
         assert "Acknowledged by @Dana" in texts(shop)[0]
         assert ("alert_escalated", "countlast") in await shop.events()
+
+
+async def test_a_chart_that_fails_stops_no_alert(tmp_path, empty_database):
+    """Slack takes no files: the text alone says it all."""
+    world = World.healthy(NOW)
+    for minutes in (65, 50, 40, 30, 20):
+        world.sale_never_posted(world.labels()[0], age=minutes * MINUTES)
+    async with opened(tmp_path, empty_database, world) as shop:
+        shop.slack.faults.refuse("missing_scope", calls=9, method="files.getUploadURLExternal")
+        await round_of(shop)
+        [card] = texts(shop)
+        assert card.startswith("● Harbor Street: 5 sales wait")
+        assert await shop.bot.books.outbox.waiting() == ()
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+
+
+async def test_status_tells_keys_syncs_posting_alerts_and_approvals(tmp_path, empty_database):
+    """Only whoever asks sees it, and METRC is not asked for it."""
+    issued = {"metrc": None}
+    async with opened(tmp_path, empty_database, World.healthy(NOW)) as shop:
+        del issued
+        await round_of(shop)
+        shop.world.kill_key()
+        await round_of(shop, minutes=5)
+        asked = len(shop.metrc.requests) if hasattr(shop.metrc, "requests") else None
+        await shop.ask("status", LEE)
+        told = shop.told(LEE)
+        assert told.startswith("● Harbor Street · 402R-X0042")
+        assert "Key: expiry not known" in told
+        assert "sales, packages, transfers" in told
+        assert "deliveries, adjustments, items never" in told
+        assert "Posting: half of" in told
+        assert "Alerts: METRC refuses the user key" in told
+        assert "Approvals: none waiting" in told
+        assert asked is None or asked == len(shop.metrc.requests)
+
+
+async def test_status_of_one_shop_and_of_none(shop):
+    """A name or license picks one; one that nobody knows is answered with those that are."""
+    await shop.ask("status at Harbor Street", LEE)
+    assert "402R-X0042" in shop.told(LEE)
+    await shop.ask("status nowhere", LEE)
+    assert "nowhere" in shop.told(LEE)
+    assert "Harbor Street" in shop.told(LEE)

@@ -11,6 +11,7 @@ from bot import removals
 from bot.model import DuplicateKind
 from bot.removals import Approval, Effect, Pace, Person, Policy, Seen, State, Target, Way
 from handlers.render.card import render_card, render_decline_form
+from handlers.render.card_words import announcement
 from tests.handlers import blockkit
 from tests.handlers.test_render import shown
 from tests.handlers.values import HARBOR
@@ -187,3 +188,27 @@ def test_a_card_of_two_times_shows_fresh_ids():
     joined = removals.join(PROPOSED, DANA)
     (second,) = [b["block_id"] for b in drawn(joined).blocks if b["type"] == "actions"]
     assert first != second
+
+
+CALLED = {
+    "by hand": ("by_hand", "Receipt 880102: approved, to be removed by hand."),
+    "unknown": ("with_person", "Receipt 880102 needs a person. No answer."),
+    "held": ("held", "Receipt 880102 was removed. The fix held."),
+    "did not hold": ("not_held", "It is there again."),
+    "refused": ("refused", "Receipt 880102 was not removed. Nothing was done."),
+    "declined": ("denied", "Receipt 880102 was not removed. Declined by Lee: Two sales."),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_people_are_called_for_what_they_wait_for_and_for_nothing_else(name):
+    """An outcome, and whatever needs a person; the asker first, then who approved."""
+    news = announcement(STATES[name][0])
+    if name not in CALLED:
+        assert news is None
+        return
+    key, said = CALLED[name]
+    assert news.key == key
+    assert said in news.markup
+    assert news.markup.startswith("<@U0ASKER>")
+    assert ("<@U0LEE>" in news.markup) is (name != "declined")

@@ -64,13 +64,12 @@ async def test_a_broken_connection_is_not_tried_again(slack, unused_tcp_port):
 
 
 async def test_a_connection_cut_after_sending_posts_once():
-    """A server that takes the message and hangs up gets it exactly once."""
-    taken = 0
+    """A server that takes the message and hangs up gets it exactly once: nobody can look, so nothing is repeated."""
+    taken = []
 
     async def hang_up(reader, writer):
-        nonlocal taken
-        await reader.readuntil(b"\r\n\r\n")
-        taken += 1
+        request = await reader.readuntil(b"\r\n\r\n")
+        taken.append(request.split(b" ", 2)[1].rpartition(b"/")[2].partition(b"?")[0])
         writer.close()
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
@@ -80,7 +79,69 @@ async def test_a_connection_cut_after_sending_posts_once():
             await chat_to(f"http://127.0.0.1:{port}/api/").post("C1", render_sentence("x"))
         with pytest.raises(ChatError):
             await chat_to(f"http://127.0.0.1:{port}/api/").whisper(f"http://127.0.0.1:{port}/r", render_sentence("x"))
-    assert taken == 2
+    # looking changes nothing, so it may be tried again
+    assert [what for what in taken if what != b"conversations.history"] == [b"chat.postMessage", b"r"]
+
+
+async def test_a_lost_answer_is_looked_for_and_nothing_is_posted_twice(slack):
+    """The message is found by its key, in a channel and in a thread."""
+    slack.lost["chat.postMessage"] = 2
+    chat = chat_to(slack.api)
+    parent = await chat.post("C1", render_sentence("parent"))
+    reply = await chat.post("C1", render_sentence("reply"), thread=parent.ts)
+    assert [(post["ts"], post["text"]) for post in slack.posts()] == [(parent.ts, "parent"), (reply.ts, "reply")]
+
+
+async def test_a_message_that_did_not_arrive_is_posted_once_more(slack):
+    """Slack failed before it took it; looking shows that it is not there."""
+    slack.errors["chat.postMessage"].append("internal_error")
+    await chat_to(slack.api).post("C1", render_sentence("x"), key="k")
+    keys = [post["metadata"]["event_payload"]["key"] for post in slack.posts()]
+    # the first one was refused by the stand-in, so only the second is a message
+    assert keys == ["k", "k"]
+    assert "ts" not in slack.posts()[0]
+
+
+async def test_where_nobody_can_look_a_lost_answer_is_an_error(slack):
+    """Without the scope for it the message is missed rather than doubled."""
+    slack.missing.add("conversations.history")
+    slack.lost["chat.postMessage"] = 1
+    with pytest.raises(ChatError):
+        await chat_to(slack.api).post("C1", render_sentence("x"))
+    assert len(slack.posts()) == 1
+
+
+async def test_a_channel_gets_a_short_burst_and_then_a_message_a_second(slack):
+    """Another channel has its own pace."""
+    sleeps = Sleeps()
+    chat = chat_to(slack.api, sleeps)
+    for number in range(8):
+        await chat.post("C1", render_sentence(str(number)))
+    await chat.post("C2", render_sentence("elsewhere"))
+    assert [round(seconds) for seconds in sleeps] == [1, 2]
+
+
+async def test_a_file_comes_in_three_steps(slack):
+    """Slack's words for where to put it, the bytes, and the place that shows it."""
+    await chat_to(slack.api).upload("C1", "1.2", "all.csv", b"a,b", title="All", alt="A list")
+    assert slack.uploads == [b"a,b"]
+    (shown,) = slack.files
+    assert (shown["channel_id"], shown["thread_ts"], shown["files"]) == (
+        "C1",
+        "1.2",
+        [{"id": "F0FILE", "title": "All"}],
+    )
+
+
+async def test_a_message_that_is_too_long_becomes_several_in_its_thread(slack):
+    """Nothing is lost, and the first one carries the thread."""
+    lines = [f"line {number} " + "x" * 90 for number in range(200)]
+    await chat_to(slack.api).post("C1", render_sentence("\n".join(lines)))
+    first, *rest = slack.posts()
+    assert rest
+    assert {post["thread_ts"] for post in rest} == {first["ts"]}
+    shown = [block["text"]["text"] for post in slack.posts() for block in post["blocks"]]
+    assert "\n".join(shown).split("\n") == lines
 
 
 async def test_a_refused_whisper_is_an_error(slack):

@@ -9,6 +9,8 @@ import pytest
 
 from bot.errors import StorageError
 from bot.removals import State
+from bot.serve import recovering
+from demo.pos import write_books
 from demo.world import World
 from handlers.decisions import reason_of
 from tests.handlers.removal_shop import ASKER, FAR, GUEST, KIT, LABEL, LEE, asked, opened, opened_again, sold_twice
@@ -51,6 +53,8 @@ async def test_a_second_person_approves_and_it_goes_once(shop):
     assert "[ " not in after
     assert shop.writes() == [f"DELETE /sales/v2/receipts/{shop.remove}"]
     assert shop.slack.ephemerals(LEE) == []
+    (reply,) = shop.replies()
+    assert reply.startswith(f"<@{ASKER}> <@{LEE}> Receipt {shop.remove} was removed. The fix held.")
     assert [event for event, _ in await shop.events()] == [
         "asked", "proposed", "approved", "claimed", "sent", "done", "verified",
     ]  # fmt: skip
@@ -172,6 +176,20 @@ async def test_a_press_that_was_acknowledged_is_never_lost(shop, monkeypatch):
     await shop.side.cards.recover_round()
     assert len(shop.writes()) == 1
     assert "The fix held." in shop.card()
+
+
+async def test_rounds_begin_at_once_and_go_on_until_the_end():
+    """The first does not wait; the end is not waited for."""
+    stop, rounds = asyncio.Event(), []
+
+    class Rounds:
+        async def recover_round(self):
+            rounds.append(stop.is_set())
+            if len(rounds) == 3:
+                stop.set()
+
+    await recovering(Rounds(), stop, every=0)
+    assert rounds == [False, False, False]
 
 
 async def test_a_press_that_cannot_be_kept_is_not_acknowledged(shop, monkeypatch):
@@ -355,6 +373,23 @@ async def test_a_list_needs_two_people_goes_one_by_one_and_stops_at_the_first_su
         assert any(f"Request 1 to remove {order[0]} was sent." in text for text in drawn)
         assert "the rest was not removed" in shop.card()
         assert "already removed by somebody else" in shop.card()
+
+
+async def test_a_fix_that_does_not_hold_is_told_in_the_thread(tmp_path, empty_database):
+    """Somebody posts the sale once more; a day later the card says so, and those who asked and approved are called."""
+    world, sale = sold_twice()
+    async with opened(tmp_path, empty_database, world) as shop:
+        await shop.ask()
+        await shop.press()
+        world.post_twice(sale, after=NOW + timedelta(hours=1) - sale.receipts[0].recorded_at)
+        shop.clock.forward(hours=24)
+        write_books(world, tmp_path / "pos", shop.clock.now())
+        for _ in range(2):
+            await shop.side.cards.recover_round()
+        assert "did not hold" in shop.card()
+        held, not_held = shop.replies()
+        assert "was removed. The fix held." in held
+        assert not_held.startswith(f"<@{ASKER}> <@{LEE}> The fix did not hold: ")
 
 
 # --- joining ----------------------------------------------------------------------------------------------------------

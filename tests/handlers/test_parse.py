@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.model import SubjectKind
-from handlers.parse import TEXT_LIMIT, Ask, Help, Unclear, parse
+from handlers.parse import TEXT_LIMIT, Ask, Help, Unclear, parse, subjects_in
 from tests.handlers import blockkit
 
 LABEL = "1A4FF0100000022000001002"
@@ -38,6 +38,10 @@ LABEL = "1A4FF0100000022000001002"
         f"package {LABEL} {LABEL}",
         f"package &lt;{LABEL}&gt;",
         f"tag {LABEL}\n",
+        f"{LABEL},19,Each,Night Lantern 3.5g,Vault",
+        f"{LABEL}\t19\tEach\tNight Lantern 3.5g",
+        f"Harbor Street;{LABEL.lower()};19;Each",
+        f"| {LABEL} | 19 | Each |",
     ],
 )
 def test_a_tag_is_found_whatever_a_phone_made_of_it(text):
@@ -91,7 +95,6 @@ def test_nothing_and_help_are_answered_with_help(text):
         "package !!!",
         "package 🙂🙂🙂🙂🙂",
         "package <@U0DANA>",
-        "package <https://1a4.com/abc123>",
         "package that is missing",
         "please look up my packages",
         "please fix the big missing x",  # 23 letters, no digit
@@ -102,13 +105,12 @@ def test_nothing_and_help_are_answered_with_help(text):
         "product",
         "product 🙂",
         "manifest 0000418902 at",
-        "status",
+        "status at",
         "pending at",
-        f"package {LABEL} 1A4FF0100000022000001003",
         f"package {LABEL} at",
         f"package {'1' * 65}",
-        "x" * 501,
-        f"package {LABEL}{' ' * 500}",
+        "x" * 3001,
+        f"package {LABEL}{' ' * 3000}",
     ],
 )
 def test_what_cannot_hold_a_tag_comes_back_with_an_example(text):
@@ -132,6 +134,49 @@ def test_what_cannot_hold_a_tag_comes_back_with_an_example(text):
 def test_receipts_manifests_and_products_are_asked_by_their_word(text, kind, value, place):
     """The number or name is kept as it was typed, without what a phone put around it."""
     assert parse(text, "/reconcile") == Ask(value, place, kind)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://1a4.com/3W5E11264SGPN",
+        "package <https://id.1a4.com/3W5E11264SGPN>",
+        "<https://1a4.com/3W5E11264SGPN|1a4.com/3W5E11264SGPN>",
+        "id.14a.com/3W5E11264SGPN.",
+    ],
+)
+def test_a_link_on_a_single_unit_is_a_question(text):
+    """Which package it belongs to, METRC has to say."""
+    assert parse(text, "/reconcile") == Ask("", retail_id="3W5E11264SGPN")
+
+
+def test_several_tags_are_several_questions_up_to_five():
+    """In any order of words; what is beyond is counted, not dropped in silence."""
+    labels = [f"1A4FF01000000220000010{number:02d}" for number in range(7)]
+    asked = parse(f"package {' '.join(labels)} at Hill Road", "/reconcile")
+    assert [ask.label for ask in asked.each()] == labels[:5]
+    assert (asked.left_out, asked.place) == (2, "Hill Road")
+
+
+def test_the_end_of_a_tag_is_known_by_its_digits():
+    """Four to eight of them; anything with letters may be a tag with slips."""
+    assert parse("01002", "/reconcile").is_tail
+    assert not parse("package 1A4FF01002", "/reconcile").is_tail
+
+
+def test_what_a_message_speaks_of():
+    """Tags, numbers after their word, links; no guess from a bare number or a plain word."""
+    text = (
+        f"Hi <@U0LEE>, `{LABEL.lower()}` is missing, sale #POS-20260302-00417 and manifest 0000418902. "
+        "We counted 19 of 20 at 14:30, the receipt is gone. <https://1a4.com/3W5E11264SGPN>"
+    )
+    assert subjects_in(text) == (
+        Ask(LABEL),
+        Ask("", retail_id="3W5E11264SGPN"),
+        Ask("POS-20260302-00417", kind=SubjectKind.RECEIPT),
+        Ask("0000418902", kind=SubjectKind.MANIFEST),
+    )
+    assert subjects_in("Nothing to see here, 24 of them") == ()
 
 
 def test_ten_thousand_random_texts_never_raise_and_every_sentence_can_be_sent():
@@ -160,6 +205,6 @@ def test_a_whole_tag_is_never_lost_in_what_surrounds_it(before, after):
 def _judge(parsed):
     if isinstance(parsed, Unclear):
         assert blockkit.problems(parsed.sentence, []) == []
-    if isinstance(parsed, Ask):
+    if isinstance(parsed, Ask) and parsed.kind is SubjectKind.PACKAGE and not parsed.retail_id:
         assert 5 <= len(parsed.label) <= 64
         assert parsed.label.isalnum()

@@ -1,16 +1,23 @@
 """``/reconcile facility``: one parent, progress by edits, then the groups."""
 
+import asyncio
+import csv
+import io
+import json
 import re
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import StorageError
 from bot.model import Action, ActionKind, Cause
 from bot.sweep_groups import Group
-from handlers.render.sweep import MOST_MESSAGES, render_sweep
+from bot.sweep_report import as_json, from_json
+from handlers.render.sweep import render_page, render_sweep
+from handlers.render.sweep_files import as_csv, as_html, safe
 from tests.handlers.blockkit import problems
 from tests.handlers.conftest import FakeSweep
 from tests.handlers.test_commands import texts
@@ -81,20 +88,102 @@ def group(**changes):
     return replace(SWEEP.groups[0], **changes)
 
 
-def test_many_groups_are_paged_and_the_rest_is_counted():
-    """Slack's limits are kept however many causes there are, and no cause is dropped in silence."""
-    sweep = replace(SWEEP, groups=tuple(group(headline=f"Cause {number}. " * 20) for number in range(400)))
-    messages = render_sweep(sweep, HARBOR)
-    assert len(messages) == MOST_MESSAGES + 2
-    for message in messages:
+def test_many_groups_are_paged_and_every_one_is_on_a_page():
+    """Slack's limits are kept however many causes there are, and no cause is dropped."""
+    sweep = replace(SWEEP, groups=tuple(group(headline=f"Cause {number}. " * 20) for number in range(60)))
+    _, message = render_sweep(sweep, HARBOR, "s-1")
+    shown: list[str] = []
+    number, last = 1, 2
+    while number <= last:
+        message = render_page(sweep, HARBOR, "s-1", number)
         assert problems(message.text, list(message.blocks)) == []
-    shown = sum(block["type"] == "section" for message in messages[1:-1] for block in message.blocks)
-    assert int(re.search(r"… (\d+) more causes", messages[-1].text)[1]) + shown == 400
+        shown += [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
+        last = int(re.search(r"Page \d+ of (\d+)", str(message.blocks))[1])
+        number += 1
+    assert [int(text.split(".", 1)[0]) for text in shown] == list(range(1, 61))
+    assert render_page(sweep, HARBOR, "s-1", 999) == message
+
+
+async def test_the_pages_of_the_causes_are_turned_in_place(start):
+    """The message itself is rewritten; the same press twice turns one page."""
+    sweep = replace(SWEEP, groups=tuple(group(headline=f"Cause {number}. " * 20) for number in range(60)))
+    bot = await start(sweep=FakeSweep(sweep))
+    await bot.command("facility")
+    page = next(post for post in bot.slack.posts() if "Page 1" in texts(post))
+    button = page["blocks"][-1]["elements"][0]
+    for _ in range(10):
+        await bot.press(
+            button["action_id"],
+            container={"type": "message", "message_ts": page["ts"], "channel_id": "C0FLOOR"},
+            actions=[{**button, "block_id": "b", "action_ts": "1.5"}],
+        )
+    turned = [edit for edit in bot.slack.edits() if edit["ts"] == page["ts"]]
+    assert ["Page 2 of" in texts(edit) for edit in turned] == [True]
+
+
+async def test_the_full_list_the_report_and_the_chart_are_in_the_thread(bot):
+    """As files: for a spreadsheet, for a printer, for the eye."""
+    await bot.command("facility")
+    assert [file["files"][0]["title"] for file in bot.slack.files] == [
+        "Every package that does not agree",
+        "The report to print",
+        "Packages by cause",
+    ]
+    assert {file["thread_ts"] for file in bot.slack.files} == {"1700000001.000100"}
+    rows, page, chart = bot.slack.uploads
+    assert len(rows.decode("utf-8-sig").splitlines()) == 48
+    assert b"Harbor Street" in page
+    assert chart.startswith(b"\x89PNG")
+
+
+async def test_a_shop_that_is_being_judged_is_not_judged_twice(start):
+    """The second asker is told where the answer will be."""
+    gate = asyncio.Event()
+
+    class Slow(FakeSweep):
+        async def __call__(self, license_number, progress):
+            answer = await super().__call__(license_number, progress)
+            await gate.wait()
+            return answer
+
+    sweep = Slow()
+    bot = await start(sweep=sweep)
+    await bot.command("facility", settle=False)
+    await bot.slack.until(lambda slack: len(slack.posts()) == 2)
+    await bot.command("facility", user_id="U0LEE", settle=False)
+    await bot.slack.until(lambda slack: slack.whispers)
+    gate.set()
+    await bot.settle()
+    assert sweep.asked == ["402R-X0042"]
+    assert "/archives/C0FLOOR/p1700000001000100|Its thread>" in texts(bot.slack.whispers[0])
+
+
+def test_what_was_kept_is_read_back():
+    """Leafing shows what was found then."""
+    assert from_json(json.loads(json.dumps(as_json(SWEEP)))) == SWEEP
+    with pytest.raises(ValueError, match="not a sweep"):
+        from_json({"groups": [{}]})
+
+
+@given(st.text(max_size=60) | st.sampled_from(["=1+1", "+SUM(A1)", "-2", "@cmd", "\t=1", "＝1", " =1"]))
+def test_no_cell_is_a_formula(text):
+    """Whatever a record says, a spreadsheet shows it."""
+    assert not safe(text).startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠"))
+    row = as_csv(replace(SWEEP, groups=(group(headline=text, labels=("A",)),)), HARBOR).decode("utf-8-sig")
+    assert next(csv.DictReader(io.StringIO(row)))["headline"] == safe(text)
+
+
+@given(st.text(max_size=60) | st.sampled_from(["<script>alert(1)</script>", '"><img src=x>']))
+def test_no_record_is_markup_in_the_report(text):
+    """The page holds no tag but its own."""
+    page = as_html(replace(SWEEP, groups=(group(headline=text, common=text),)), HARBOR, NOW).decode()
+    assert "<script" not in page
+    assert "<img" not in page
 
 
 def test_a_shop_in_order_needs_one_sentence():
     """Nothing to do is said as such."""
-    (message,) = render_sweep(replace(SWEEP, agree=1000, groups=()), HARBOR)
+    (message,) = render_sweep(replace(SWEEP, agree=1000, groups=()), HARBOR, "s-1")
     assert message.text == "*1,000 of 1,000 packages agree.* Nothing to do."
 
 
@@ -107,5 +196,5 @@ def test_no_record_breaks_a_message(headline, shared, labels, waits):
     """Whatever records say, Slack takes the message and nothing in it mentions anybody."""
     action = Action(ActionKind.WAIT, headline, NOW if waits else None)
     made = Group(Cause.TIMING, shared, headline, shared, tuple(labels), action, ((shared, Decimal("1.5")),))
-    for message in render_sweep(replace(SWEEP, groups=(made,)), HARBOR):
+    for message in render_sweep(replace(SWEEP, groups=(made,)), HARBOR, "s-1"):
         assert problems(message.text, list(message.blocks)) == []

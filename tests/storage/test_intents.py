@@ -9,9 +9,11 @@ import pytest
 from bot import removals
 from bot.audit import Entry, Event
 from bot.errors import StorageError
-from bot.removals import IllegalMove, Pace, Person, State, Verb
+from bot.removals import Card, IllegalMove, Pace, Person, State, Verb
 from storage.books import open_books
 from tests.removing import DANA, HOME, LEE, NOW, SHOP, TWIN, Bench, Clock, Receipts, an_intent
+
+FLOOR, OPS = Card("C0FLOOR", "1.2", "1.1"), Card("C0OPS", "1.3")
 
 
 @pytest.fixture
@@ -154,27 +156,27 @@ async def test_pending_and_history_are_of_the_facilities_asked_for(books, bench)
 async def test_a_card_that_shows_an_older_state_is_found_until_it_is_shown(books, bench):
     """What a crash left between the change and the card is still to be drawn, in each thread that asked."""
     intent = await bench.proposed()
-    await books.intents.place("i1", "C0FLOOR", "1.2", intent.revision)
-    await books.intents.place("i1", "C0OPS", "1.3", intent.revision)
-    assert await books.intents.cards("i1") == (("C0FLOOR", "1.2"), ("C0OPS", "1.3"))
+    await books.intents.place("i1", FLOOR, intent.revision)
+    await books.intents.place("i1", OPS, intent.revision)
+    assert await books.intents.cards("i1") == (FLOOR, OPS)
     assert await books.intents.places(10) == ()
     after = removals.expire(intent, NOW)
     await books.intents.save(intent, after, ())
-    assert await books.intents.places(10) == ((after, "C0FLOOR", "1.2"), (after, "C0OPS", "1.3"))
-    assert await books.intents.shown("C0FLOOR", "1.2", after.revision)
-    assert await books.intents.places(10) == ((after, "C0OPS", "1.3"),)
-    assert await books.intents.shown("C0OPS", "1.3", after.revision)
+    assert await books.intents.places(10) == ((after, FLOOR), (after, OPS))
+    assert await books.intents.shown(FLOOR, after.revision)
+    assert await books.intents.places(10) == ((after, OPS),)
+    assert await books.intents.shown(OPS, after.revision)
     assert await books.intents.places(10) == ()
 
 
 async def test_an_older_state_never_counts_as_shown_after_a_newer_one(books, bench):
     """Of two that draw at once, the one with the older state hears that it has to draw again."""
     intent = await bench.proposed()
-    await books.intents.place("i1", "C0FLOOR", "1.2", 3)
-    assert not await books.intents.shown("C0FLOOR", "1.2", 2)
-    assert await books.intents.shown("C0FLOOR", "1.2", 3)
-    await books.intents.place("i1", "C0FLOOR", "1.2", intent.revision)
-    assert await books.intents.cards("i1") == (("C0FLOOR", "1.2"),)
+    await books.intents.place("i1", FLOOR, 3)
+    assert not await books.intents.shown(FLOOR, 2)
+    assert await books.intents.shown(FLOOR, 3)
+    await books.intents.place("i1", FLOOR, intent.revision)
+    assert await books.intents.cards("i1") == (FLOOR,)
 
 
 async def test_a_press_is_taken_once_and_kept_until_it_is_answered(books, bench):

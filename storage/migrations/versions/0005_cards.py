@@ -15,6 +15,7 @@ def upgrade() -> None:
         "removal_card",
         sa.Column("channel", AutoString(), nullable=False),
         sa.Column("message", AutoString(), nullable=False),
+        sa.Column("thread", AutoString(), nullable=True),
         sa.Column("removal_id", AutoString(), nullable=False),
         sa.Column("shown", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("channel", "message", name="pk_removal_card"),

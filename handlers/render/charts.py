@@ -1,0 +1,222 @@
+"""Charts as PNG: a silent sync's arrivals, and the weeks of a digest. Pure, and slow: half a second of one core.
+
+The text beside a chart says everything that matters; ``alt`` says what the chart shows.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from bot.digest import Arrivals, Digest, Week
+from bot.opening import spoken
+from bot.sweep_groups import Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK: Final = "#1d1c1d"
+PALE: Final = "#c9d6de"
+LINE: Final = "#1f6f8b"
+ALARM: Final = "#c0392b"
+COLOURS: Final = ("#1f6f8b", "#e08e45", "#5b8c5a", "#8e6c8a", "#b4a04a", "#999999")
+MOST_CAUSES: Final = 5
+MOST_BARS: Final = 10
+DPI: Final = 110
+
+
+def silence_chart(of: Arrivals) -> bytes:
+    """Bars of what METRC recorded each hour, the expected band behind them, the moment it broke."""
+    figure, (axes,) = _figure(1, (8, 3.4))
+    zone = ZoneInfo(of.zone)
+    width, middle = 50 / 60 / 24, timedelta(minutes=30)
+    if of.expected:
+        starts = [_days(band.start + middle) for band in of.expected]
+        low, high = [band.low for band in of.expected], [band.high for band in of.expected]
+        axes.bar(
+            starts,
+            [h - b for b, h in zip(low, high, strict=True)],
+            width=1 / 24,
+            bottom=low,
+            color=PALE,
+            label="expected",
+        )
+    axes.bar(
+        [_days(at + middle) for at, _ in of.hours],
+        [n for _, n in of.hours],
+        width=width * 0.55,
+        color=LINE,
+        label="recorded by METRC",
+    )
+    axes.axvline(_days(of.broke_at), color=ALARM, linewidth=1.6)
+    top = max([1.0, *(float(n) for _, n in of.hours), *(band.high for band in of.expected)])
+    axes.set_ylim(0, top * 1.25)
+    axes.annotate(
+        f"broke at {_clock(of.broke_at, zone)}", (_days(of.broke_at), top * 1.22), xytext=(-5, 0),
+        textcoords="offset points", ha="right", va="top", color=ALARM, fontsize=9,
+    )  # fmt: skip
+    axes.set_xlim(_days(of.hours[0][0]), _days(of.until + middle))
+    _hours(axes, zone)
+    axes.set_ylabel("receipts an hour")
+    axes.set_title(f"{_plain(of.name)}: receipts recorded by METRC", loc="left", fontsize=11, color=INK)
+    axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
+    return _png(figure)
+
+
+def silence_alt(of: Arrivals) -> str:
+    """The same in words."""
+    zone = ZoneInfo(of.zone)
+    before = sum(n for at, n in of.hours if at < of.broke_at)
+    after = sum(n for at, n in of.hours if at >= of.broke_at)
+    usual = ""
+    if of.expected:
+        later = [band.expected for band in of.expected if band.start >= of.broke_at]
+        usual = f"; {sum(later):.0f} were to be expected since" if later else ""
+    return (
+        f"Chart: receipts METRC recorded at {of.name} hour by hour over the last {spoken(of.until - of.hours[0][0])}. "
+        f"{before} before it broke at {_clock(of.broke_at, zone)}, {after} after it{usual}."
+    )
+
+
+def digest_chart(of: Digest) -> bytes:
+    """Three panels over eight weeks: differences by cause, how long posts take, alerts."""
+    figure, (causes, delays, alerts) = _figure(3, (8, 6.6))
+    labels = [f"{week.start:%b} {week.start.day}" for week in of.weeks]
+    places = list(range(len(of.weeks)))
+    bottom = [0.0] * len(places)
+    for colour, name in zip(COLOURS, _names(of.weeks), strict=False):
+        counts = [float(_count(week, name, _names(of.weeks))) for week in of.weeks]
+        causes.bar(places, counts, bottom=bottom, color=colour, width=0.7, label=name.replace("_", " "))
+        bottom = [one + other for one, other in zip(bottom, counts, strict=True)]
+    causes.set_title("Differences explained, by cause", loc="left", fontsize=10, color=INK)
+    if _names(of.weeks):
+        causes.legend(loc="upper left", frameon=False, fontsize=8, ncols=3)
+    causes.set_ylim(0, max(4.0, *bottom) * 1.4)
+    for at, (colour, name) in enumerate(((LINE, "half of them"), (ALARM, "95 of 100"))):
+        points = [(n, week.delay[at] / 60) for n, week in enumerate(of.weeks) if week.delay]
+        delays.plot([n for n, _ in points], [m for _, m in points], color=colour, marker="o", markersize=4, label=name)
+    delays.set_title("Minutes from the sale to METRC's record", loc="left", fontsize=10, color=INK)
+    delays.set_ylim(0, max([4.0, *(week.delay[1] / 60 for week in of.weeks if week.delay)]) * 1.35)
+    delays.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
+    alerts.bar(places, [sum(week.alerts.values()) for week in of.weeks], color=ALARM, width=0.7)
+    alerts.set_title("Alerts", loc="left", fontsize=10, color=INK)
+    alerts.set_ylim(0, max(4, *(sum(week.alerts.values()) for week in of.weeks)) * 1.2)
+    for axes in (causes, delays, alerts):
+        axes.set_xticks(places, labels)
+        axes.set_xlim(-0.6, len(places) - 0.4)
+    return _png(figure)
+
+
+def digest_alt(of: Digest) -> str:
+    """The same in words."""
+    weeks = of.weeks
+    told = ", ".join(str(week.discrepancies) for week in weeks)
+    alerts = ", ".join(str(sum(week.alerts.values())) for week in weeks)
+    delays = ", ".join(f"{week.delay[0] / 60:.0f}" if week.delay else "none" for week in weeks)
+    return (
+        f"Charts over {len(weeks)} weeks, oldest first. Differences explained: {told}. "
+        f"Median minutes from the sale to METRC's record: {delays}. Alerts: {alerts}."
+    )
+
+
+def causes_chart(of: Sweep, name: str) -> bytes:
+    """One bar a cause: how many packages it holds, the widest on top."""
+    figure, (axes,) = _figure(1, (8, 3.6))
+    counts = _packages_by_cause(of)
+    places = list(range(len(counts)))
+    axes.barh(places, [float(count) for _, count in counts], color=LINE, height=0.6)
+    axes.set_yticks(places, [cause for cause, _ in counts])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", color="#eeeeee")
+    for place, (_, count) in enumerate(counts):
+        axes.annotate(f" {count:,}", (count, place), va="center", fontsize=9, color=INK)
+    axes.set_xlim(0, max(4.0, *(float(count) for _, count in counts)) * 1.12)
+    axes.set_title(f"{_plain(name)}: packages by cause", loc="left", fontsize=11, color=INK)
+    return _png(figure)
+
+
+def causes_alt(of: Sweep, name: str) -> str:
+    """The same in words."""
+    told = ", ".join(f"{cause} {count:,}" for cause, count in _packages_by_cause(of))
+    return f"Chart: packages of {name} that do not agree, by cause. {told}."
+
+
+def _packages_by_cause(of: Sweep) -> list[tuple[str, int]]:
+    totals: dict[str, int] = {}
+    for group in of.groups:
+        word = group.cause.value.replace("_", " ")
+        totals[word] = totals.get(word, 0) + len(group.labels)
+    ordered = sorted(totals.items(), key=lambda one: (-one[1], one[0]))
+    if len(ordered) <= MOST_BARS:
+        return ordered
+    return [*ordered[: MOST_BARS - 1], ("others", sum(count for _, count in ordered[MOST_BARS - 1 :]))]
+
+
+def _names(weeks: tuple[Week, ...]) -> list[str]:
+    """The commonest causes; what is left counts as others."""
+    totals: dict[str, int] = {}
+    for week in weeks:
+        for cause, count in week.causes.items():
+            totals[cause.value] = totals.get(cause.value, 0) + count
+    ordered = sorted(totals, key=lambda name: (-totals[name], name))
+    return ordered if len(ordered) <= MOST_CAUSES + 1 else [*ordered[:MOST_CAUSES], "others"]
+
+
+def _count(week: Week, name: str, names: list[str]) -> int:
+    if name == "others":
+        return sum(count for cause, count in week.causes.items() if cause.value not in names)
+    return sum(count for cause, count in week.causes.items() if cause.value == name)
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
+
+def _figure(rows: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    # half a second to import, and only a chart needs it; the object-oriented way, for pyplot keeps state
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    every = [figure.add_subplot(rows, 1, n + 1) for n in range(rows)]
+    for axes in every:
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.tick_params(labelsize=8, colors=INK)
+        axes.yaxis.label.set_fontsize(9)
+        axes.grid(axis="y", color="#eeeeee")
+        axes.set_axisbelow(True)
+    return figure, every
+
+
+def _hours(axes: Axes, zone: ZoneInfo) -> None:
+    from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
+
+    locator: Any = AutoDateLocator(tz=zone, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    form: Any = DateFormatter("%a %H:%M", tz=zone)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(form)
+
+
+def _days(at: datetime) -> float:
+    """How matplotlib counts time: in days since 1970."""
+    return at.timestamp() / 86400
+
+
+def _png(figure: Any) -> bytes:  # noqa: ANN401 - matplotlib's own
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%a %H:%M}"
+
+
+def _plain(text: str) -> str:
+    """A dollar sign would begin mathematics."""
+    return text.replace("$", r"\$")
