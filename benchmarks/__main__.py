@@ -10,6 +10,7 @@ from benchmarks.acks import acks
 from benchmarks.books import books
 from benchmarks.diagnosis import diagnosis
 from benchmarks.duplicates import duplicates
+from benchmarks.grammar import grammar
 from benchmarks.outbox import outbox
 from benchmarks.removals import removals
 from benchmarks.rush import rush
@@ -27,6 +28,7 @@ ALL = {
     "duplicates": duplicates,
     "acks": acks,
     "rush": rush,
+    "grammar": grammar,
     "books": books,
     "accuracy": accuracy,
     "removals": removals,

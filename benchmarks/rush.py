@@ -29,6 +29,7 @@ CALM_PER_SECOND = 20
 METRC_SECONDS = 3.0
 SECRET = "rush-signing-secret"  # noqa: S105 - signs between these processes only
 TOKEN = "xoxb-demo"  # noqa: S105 - opens nothing but the stand-in
+MOST_PEOPLE = 2000
 TRIALS = 10
 """Commands before the clock runs, for what is only loaded when it is needed."""
 
@@ -115,7 +116,8 @@ async def _command(session: aiohttp.ClientSession, target: Target, person: str, 
         "command": "/reconcile",
         "text": f"package 1A4FF01000000220000{number:05d}",
         "response_url": target.whisper,
-        "trigger_id": f"{person}.{number}",
+        # a delivery of its own each time, or it would be taken for a repeat
+        "trigger_id": f"{person}.{number}.{time.perf_counter_ns()}",
     }
     body, stamp = urlencode(fields).encode(), str(int(time.time()))
     headers = {
@@ -180,12 +182,14 @@ async def _store() -> None:
     from bot.app import SystemClock
     from demo.metrc import MetrcStandIn
     from demo.serving import running
-    from demo.slack import SlackStandIn
+    from demo.slack import SlackStandIn, User
     from demo.world import World
 
     now = datetime.now(UTC)
     world = World.healthy(now)
     slack = SlackStandIn(signing_secret=SECRET, bot_token=TOKEN)
+    for person in ("U0TRIAL", "U0FLOOD", *(f"U{number:06d}" for number in range(MOST_PEOPLE))):
+        slack.workspace.users[person] = User(person, person.lower(), person)
     metrc = MetrcStandIn(world, SystemClock(), latency=METRC_SECONDS)
     async with running(metrc.asgi) as metrc_url, slack.serving() as page, running(_hear) as whisper:
         await _until_the_end(json.dumps({"metrc": metrc_url, "slack": f"{page}/api/", "whisper": whisper}))

@@ -41,6 +41,7 @@ class Scale:
     shop_years: int = 52
     shop_weeks: int = 52
     slots: int = 1000
+    texts: int = 100_000
     rush: int = 1000
     facilities: int = 1000
 
@@ -61,6 +62,7 @@ SMALL = Scale(
     shop_years=1,
     shop_weeks=8,
     slots=40,
+    texts=300,
     rush=20,
     facilities=3,
 )

@@ -88,6 +88,15 @@ class Bot:
         desk, now = self.desk(facility), self.clock.now()
         return await sync(desk.metrc, desk.pos, desk.mirror, since=now - since, now=now, progress=progress)
 
+    async def reaches(self, facility: FacilitySettings) -> bool:
+        """Whether METRC takes the key now, by the one question that needs no right."""
+        try:
+            await self._metrc(facility).facilities()
+        except MetrcError as error:
+            log.info("METRC does not let %s in now (%s)", facility.license, error.kind.value)
+            return False
+        return True
+
     def office(self, directory: Directory) -> Office:
         """Where removals are decided and carried out; ``directory`` says who people are."""
         return Office(

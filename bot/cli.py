@@ -245,6 +245,44 @@ async def _sweep(bot: Bot, shop: FacilitySettings, *, as_json: bool) -> Sweep:
         return await bot.sweep(shop, told)
 
 
+@app.command("slack-manifest")
+def slack_manifest(
+    *,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="socket or http.")] = "socket",
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="For http: where Slack reaches the bot, https://…/slack/events.")
+    ] = None,
+    command: Annotated[
+        str, typer.Option(metavar="NAME", help="The slash command, as COUNTLAST_COMMAND.")
+    ] = "/reconcile",
+) -> None:
+    """Print the app manifest, to be pasted where Slack makes a new app."""
+    from handlers.manifest import as_yaml, manifest
+
+    problems = _manifest_problems(mode, url, command)
+    if problems:
+        raise ConfigurationError(problems)
+    sys.stdout.write(as_yaml(manifest(command=command, url=_events_url(url) if mode == "http" and url else None)))
+
+
+def _manifest_problems(mode: str, url: str | None, command: str) -> list[str]:
+    problems = []
+    if mode not in {"socket", "http"}:
+        problems.append(f"--mode is {mode!r}; accepted: socket, http")
+    if mode == "http" and not (url or "").startswith("https://"):
+        problems.append("--url is needed for --mode http; accepted: an address that begins with https://")
+    if mode == "socket" and url is not None:
+        problems.append("--url is not used with --mode socket; leave it out")
+    if not re.fullmatch(r"/[a-z0-9_-]{1,31}", command):
+        problems.append(f"--command is {command!r}; accepted: a slash and up to 31 small letters, digits, - and _")
+    return problems
+
+
+def _events_url(url: str) -> str:
+    """Where Slack sends everything; a bare host gets the path."""
+    return url if url.rstrip("/").endswith("/slack/events") else url.rstrip("/") + "/slack/events"
+
+
 @app.command("replay")
 def replay_command(
     diagnosis_id: Annotated[
@@ -269,7 +307,8 @@ async def _replay(bot: Bot, diagnosis_id: str | None, *, as_json: bool) -> bool:
     from bot import replay
 
     if diagnosis_id is None:
-        run = await replay.replay_all(bot.books.ledger.answers())
+        said = [verdict async for verdict in bot.books.inquiries.verdicts()]
+        run = await replay.replay_all(bot.books.ledger.answers(), said)
         _print_json(replay.regression_as_json(run)) if as_json else print(replay.regression_as_text(run))
         return run.is_equal
     stored = await bot.books.ledger.stored(diagnosis_id.strip())

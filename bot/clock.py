@@ -34,6 +34,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # of a lease; two chances to say that the work lives
 EXTEND_SHARE: Final = 1 / 3
 JITTER_SHARE: Final = 0.1
+GRACE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,27 +206,56 @@ async def do(chore: Chore, rota: Rota) -> int:
 
 
 async def tick(chores: Sequence[Chore], rota: Rota, stop: asyncio.Event, wait: timedelta = timedelta(0)) -> None:
-    """Do every chore again and again until ``stop`` is set, for the first time after ``wait``."""
-    scheduler = _scheduler()
-    begin = datetime.now(UTC) + wait
+    """Do every chore again and again until ``stop`` is set, for the first time after ``wait``.
+
+    What runs then gets some seconds to end; what is cut off goes on after its lease, here or elsewhere.
+    """
     duties = [duty for chore in chores for duty in chore.duties]
     swept = Chore("what was left behind", rota.lease, work=lambda: rota.sweep(duties))
+    scheduler, hands = _scheduler(), _Hands(rota)
+    begin = datetime.now(UTC) + wait
     for chore in (*chores, swept):
         seconds = chore.every.total_seconds()
+        jitter = seconds * JITTER_SHARE
         scheduler.add_job(
-            do,
-            "interval",
-            (chore, rota),
-            seconds=seconds,
-            jitter=seconds * JITTER_SHARE,
-            next_run_time=begin,
-            name=chore.name,
+            hands.take, "interval", (chore,), seconds=seconds, jitter=jitter, next_run_time=begin, name=chore.name
         )
     scheduler.start()
     try:
         await stop.wait()
     finally:
         scheduler.shutdown(wait=False)
+        await hands.close()
+
+
+class _Hands:
+    """Work under way, each chore once at a time. Tasks of our own: APScheduler would cut its jobs off, and complain."""
+
+    def __init__(self, rota: Rota) -> None:
+        self._rota = rota
+        self._running: dict[str, asyncio.Task[int]] = {}
+
+    async def take(self, chore: Chore) -> None:
+        """Begin a chore, unless it is under way."""
+        if chore.name not in self._running:
+            task = asyncio.create_task(do(chore, self._rota), name=chore.name)
+            self._running[chore.name] = task
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[int]) -> None:
+        del self._running[task.get_name()]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s failed", task.get_name(), exc_info=task.exception())
+
+    async def close(self) -> None:
+        """Let the work end, for some seconds; then stop it."""
+        if self._running:
+            await asyncio.wait(set(self._running.values()), timeout=GRACE_SECONDS)
+        late = set(self._running.values())
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=GRACE_SECONDS)
 
 
 def _scheduler() -> AsyncIOScheduler:

@@ -134,4 +134,3 @@ def _percentiles(seconds: Sequence[float]) -> tuple[float, float] | None:
         return None
     p50, p95 = (ordered[max(0, -(-len(ordered) * share // 100) - 1)] for share in (50, 95))
     return p50, p95
-

@@ -100,6 +100,9 @@ def _syncing(bot: Bot, facility: FacilitySettings) -> Duty:
     name = f"sync/{facility.license}"
 
     async def work() -> None:
+        # a dead key is not tried on every feed: the monitors tell of it
+        if not await bot.reaches(facility):
+            return
         report = await bot.sync(facility, SYNC_BACK, _unheard)
         for feed, problems in report.problems.items():
             log.info("%s of %s was not all read: %s", feed, facility.license, problems[0].says)

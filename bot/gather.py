@@ -9,12 +9,13 @@ comes too late is a problem in its place; it never stops the others.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from bot.errors import DeadlineReached, Problem, ProblemKind, SourceError
@@ -28,6 +29,7 @@ from bot.model import (
     Evidence,
     Facility,
     Feed,
+    Lot,
     MetrcDelivery,
     MetrcPackage,
     MetrcReceipt,
@@ -42,12 +44,14 @@ from bot.model import (
     RefusedRow,
     Shop,
     Sighting,
+    Submission,
     Transfer,
     TransferredPackage,
     Window,
 )
 from bot.numbers import bare
 from bot.ports import Clock, Mirror, PointOfSale, Progress, TrackAndTrace
+from bot.posting import quantity_on
 
 T = TypeVar("T")
 
@@ -74,6 +78,13 @@ LOOKING_UP: Final = 0.2
 # the event loop alone would let go of a task that nobody waits for
 _LEFT_BEHIND: Final[set[asyncio.Task[Any]]] = set()
 MOST_UNHEARD: Final = 5
+# so many other lots of a product are looked at
+MOST_LOTS: Final = 20
+MOST_TWINS: Final = 3
+# and so many receipts of their sales are opened
+MOST_ELSEWHERE: Final = 40
+LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+UNSETTLED: Final = frozenset({Submission.PENDING, Submission.FAILED})
 FAMILIES: Final = ("packages", "sales", "transfers")
 TAILS: Final = {
     "packages": (Feed.PACKAGES_ACTIVE,),
@@ -159,7 +170,11 @@ class _Gathering:
             delays=lists.delays,
             children=lists.children,
             pos_unheard=lists.pos_unheard,
-            pos_kin=known.kin(lists.package.value, (lists.children.value if lists.children else None) or ()),
+            kindred=lists.kindred,
+            pos_source_events=known.source_events if lists.kindred is not None else (),
+            pos_kin=known.kin(lists.package.value, lists.made),
+            lots=lists.lots,
+            pos_twins=known.twins(known.books.inventory.value or ()),
             requests=self.desk.metrc.requests - before,
         )
 
@@ -268,6 +283,8 @@ class _Gathering:
             self._rights(known, lists),
             self._search(known, lists),
             self._children(known, lists),
+            self._kindred(known, lists),
+            self._lots(known, lists),
             self._unheard(known, lists),
             self._delays(lists),
         )
@@ -294,12 +311,29 @@ class _Gathering:
             _, failed = await self._open(twins, read_receipt_lines)
             unread |= {receipt.id: receipt for receipt, _ in failed}
             touching = await mirror.receipts_touching(self.label)
+        if await self._open_siblings(known, touching, window, unread):
+            touching = await mirror.receipts_touching(self.label)
         lists.unread_receipts = tuple(unread.values())
         lists.receipts_elsewhere = await self._receipts_elsewhere(known, touching)
         asked = "GET /sales/v2/receipts/active and inactive"
         lists.receipts = self._from_mirror(asked, touching, problem, window, RECEIPT_FEEDS)
         lists.receipts_window = window
         await self._deliveries(known, touching, lists)
+
+    async def _open_siblings(
+        self, known: Known, touching: Sequence[MetrcReceipt], window: Window, unread: dict[int, MetrcReceipt]
+    ) -> bool:
+        """Open the receipts of other lots' sales when METRC took off more than is told: one may name this label.
+
+        Those that fail or are beyond the limit stay unread, for any of them may be what is looked for.
+        """
+        if known.too_little(touching) <= 0:
+            return False
+        like = await self.desk.mirror.receipts_like(known.sibling_sales(window.start), ())
+        wanted = [r for r in like if r.lines is None and r.is_live and r.id not in unread]
+        _, failed = await self._open(wanted[-MOST_ELSEWHERE:], read_receipt_lines)
+        unread |= {r.id: r for r in (*wanted[:-MOST_ELSEWHERE], *(receipt for receipt, _ in failed))}
+        return bool(wanted)
 
     async def _receipts_elsewhere(self, known: Known, touching: Sequence[MetrcReceipt]) -> tuple[MetrcReceipt, ...]:
         """Receipts of the label's sales in which METRC has other labels only."""
@@ -332,8 +366,8 @@ class _Gathering:
             await self._freshen_own(known, DELIVERY_FEEDS, known.sold_since(lost))
 
     async def _deliveries(self, known: Known, touching: Sequence[MetrcReceipt], lists: Lists) -> None:
-        """A sale handed over by delivery is in no receipt; only asked when a sale found none."""
-        lost = known.lost(touching)
+        """A sale handed over by delivery is in no receipt; asked when a sale found none, or METRC took off too much."""
+        lost = known.lost(touching) or (known.sales if known.too_little(touching) > 0 else ())
         asked = "GET /sales/v2/deliveries/active and inactive"
         if not lost:
             lists.deliveries = Reading("metrc", asked, self.now, ())
@@ -395,6 +429,26 @@ class _Gathering:
         asked = "GET /packages/v2/active, made of this one"
         window = Window(known.since, self.now)
         lists.children = self._from_mirror(asked, rows, problem, window, (Feed.PACKAGES_ACTIVE,))
+
+    async def _kindred(self, known: Known, lists: Lists) -> None:
+        """What else METRC made of the package's source; only asked when the POS knows the source and not the package."""
+        source = known.only_source
+        if source is None or not known.kin(known.package.value, ()):
+            return
+        problem = await self._freshen_own(known, (Feed.PACKAGES_ACTIVE,), known.since)
+        rows = await self.desk.mirror.children_of(source)
+        asked = f"GET /packages/v2/active, made of {source}"
+        window = Window(known.since, self.now)
+        lists.kindred = self._from_mirror(asked, rows, problem, window, (Feed.PACKAGES_ACTIVE,))
+
+    async def _lots(self, known: Known, lists: Lists) -> None:
+        """Other lots of the product as METRC's list of packages has them, where the mirror holds it or it is read anyway."""
+        held = await self.desk.mirror.coverage(Feed.PACKAGES_ACTIVE) if known.sibling_lots else None
+        since = held.window.end if held is not None else known.since if known.may_be_split else None
+        if since is None or await self._freshen((Feed.PACKAGES_ACTIVE,), since) is not None:
+            return
+        pairs = [(row, await self.desk.mirror.package(row.label)) for row in known.sibling_lots]
+        lists.lots = known.contrary([(row, package) for row, package in pairs if package is not None])
 
     # --- a label that was not found -----------------------------------------------------------------------------------
 
@@ -553,7 +607,7 @@ class _Gathering:
     async def _has_settled(self, known: Known, feed: Feed, since: datetime) -> bool:
         changed = known.package.value.last_modified if known.package.value is not None else None
         held = await self.desk.mirror.coverage(feed)
-        if changed is None or held is None or held.window.start > since or changed > held.window.end - OVERLAP:
+        if held is None or not holds_all(held, changed, since):
             return False
         self.held_as_of.setdefault(feed, held.read_at)
         return True
@@ -652,6 +706,13 @@ class Lists:
     delays: PostingDelays | None = None
     children: Reading[tuple[MetrcPackage, ...]] | None = None
     pos_unheard: tuple[PosPackage, ...] = ()
+    kindred: Reading[tuple[MetrcPackage, ...]] | None = None
+    lots: tuple[Lot, ...] = ()
+
+    @property
+    def made(self) -> tuple[MetrcPackage, ...]:
+        """What METRC made of the package, and of its source."""
+        return tuple(each for reading in (self.children, self.kindred) if reading for each in reading.value or ())
 
 
 @dataclass(frozen=True)
@@ -722,6 +783,84 @@ class Known:
         units = {row.unit.casefold() for row in self.rows} | {(package.unit or "").casefold()}
         return len(units) > 1 or sum((row.quantity for row in self.rows), Decimal(0)) > package.quantity
 
+    @property
+    def only_source(self) -> str | None:
+        """The one source of a package that was made here and that the POS does not know."""
+        package = self.package.value
+        if package is None or len(package.source_labels) != 1 or package.received_at is not None or package.is_closed:
+            return None
+        if self.rows or self.sales or self.events or not self.books.inventory.was_read:
+            return None
+        return package.source_labels[0]
+
+    @property
+    def source_events(self) -> tuple[PosEvent, ...]:
+        """The POS's audit log of the package's sources."""
+        sources = self.package.value.source_labels if self.package.value is not None else ()
+        return tuple(event for event in self.books.events.value or () if event.label in sources)
+
+    @property
+    def off_by(self) -> Decimal | None:
+        """POS − METRC at first sight; None where the two are not told in one unit."""
+        package = self.package.value
+        if package is None or package.quantity is None or not self.rows:
+            return None
+        units = {row.unit.strip().casefold() for row in self.rows} | {(package.unit or "").strip().casefold()}
+        return sum((row.quantity for row in self.rows), -package.quantity) if len(units) == 1 else None
+
+    def twins(self, stock: Iterable[PosPackage]) -> tuple[PosPackage, ...]:
+        """Rows of another product, in the same unit, that name the package's METRC item, when the own rows name none."""
+        package = self.package.value
+        item = (package.item.name or "").strip().casefold() if package is not None else ""
+        if not item or not self.rows or any(row.metrc_item for row in self.rows):
+            return ()
+        own = {(row.product_id or row.product_name, row.unit.strip().casefold()) for row in self.rows}
+        units, products = {unit for _, unit in own}, {product for product, _ in own}
+        twins = (
+            row
+            for row in stock
+            if (row.metrc_item or "").strip().casefold() == item
+            and row.unit.strip().casefold() in units
+            and (row.product_id or row.product_name) not in products
+        )
+        return tuple(islice(twins, MOST_TWINS))
+
+    def too_little(self, receipts: Iterable[MetrcReceipt]) -> Decimal:
+        """What METRC counts less than the POS, beyond what its receipts took off more than the POS sold."""
+        taken = sum((quantity_on(receipt, self.label) for receipt in receipts if receipt.is_live), Decimal(0))
+        return (self.off_by or Decimal(0)) - (taken - sum((line.takes for line in self.sales), Decimal(0)))
+
+    @property
+    def sibling_lots(self) -> tuple[PosPackage, ...]:
+        """A row for each of the newest other labels of the product that is in one row and whose sales are settled."""
+        if not self.off_by:
+            return ()
+        keys = {key for row in self.rows for key in product_keys(row)}
+        stock = self.books.inventory.value or ()
+        alike = newest_first(row for row in stock if keys.intersection(product_keys(row)))
+        unsettled = {line.label for line in self.books.sales.value or () if line.submission in UNSETTLED}
+        count = Counter(row.label for row in alike)
+        return siblings_of(self.label, alike, unsettled, {label for label, rows in count.items() if rows > 1})
+
+    def sibling_sales(self, since: datetime) -> frozenset[str]:
+        """The numbers of sales of other labels of the product."""
+        keys = {key for row in self.rows for key in product_keys(row)}
+        stock = self.books.inventory.value or ()
+        labels = {row.label for row in stock if keys.intersection(product_keys(row))} - {self.label}
+        return frozenset(x.sale_id for x in self.books.sales.value or () if x.label in labels and x.sold_at >= since)
+
+    def contrary(self, lots: Iterable[tuple[PosPackage, MetrcPackage]]) -> tuple[Lot, ...]:
+        """Those of the lots whose two sides differ the other way."""
+        off, unit = self.off_by or Decimal(0), (self.rows[0].unit if self.rows else "").strip().casefold()
+        told = [
+            Lot(row.label, row.quantity, package.quantity, row.unit)
+            for row, package in lots
+            if package.quantity is not None
+            and not package.is_closed
+            and (package.unit or "").strip().casefold() == unit
+        ]
+        return tuple(lot for lot in told if lot.difference * off < 0)
+
     def kin(self, package: MetrcPackage | None, children: Sequence[MetrcPackage]) -> tuple[str, ...]:
         """Which labels that the package was made of, or that were made of it, are in any of the POS's books."""
         wanted = {*(package.source_labels if package is not None else ()), *(child.label for child in children)}
@@ -777,6 +916,39 @@ class Known:
             (is_well_formed(row.label), count, row) for row in rows if (count := edits(row.label, self.label, most=2))
         ]
         return tuple(row for _, _, row in sorted(near, key=lambda found: found[:2]))
+
+
+def holds_all(held: Coverage, changed: datetime | None, since: datetime) -> bool:
+    """Whether a list that was read holds all since then of a package that last changed at ``changed``.
+
+    METRC moves a package's time of change with every record of these lists. The clocks may differ by the overlap.
+    """
+    return changed is not None and held.window.start <= since and changed <= held.window.end - OVERLAP
+
+
+def product_keys(row: PosPackage) -> tuple[tuple[str, str], ...]:
+    """What tells the product of a row: its id and its METRC item, as far as the POS has them, each with its unit."""
+    unit = row.unit.strip().casefold()
+    names = (row.product_id or "", (row.metrc_item or "").strip().casefold())
+    return tuple((f"{kind} {name}", unit) for kind, name in zip(("id", "item"), names, strict=True) if name)
+
+
+def newest_first(rows: Iterable[PosPackage]) -> list[PosPackage]:
+    """Rows by when they were received, then by label."""
+    return sorted(rows, key=age_of, reverse=True)
+
+
+def age_of(row: PosPackage) -> tuple[datetime, str]:
+    """What orders rows by age."""
+    return row.received_at or LONG_AGO, row.label
+
+
+def siblings_of(
+    label: str, alike: Iterable[PosPackage], unsettled: Collection[str], several: Collection[str]
+) -> tuple[PosPackage, ...]:
+    """Rows of other labels of the product, of those in one row and without an open sale; ``alike``: newest first."""
+    lots = (row for row in alike if row.label != label and row.label not in unsettled and row.label not in several)
+    return tuple(islice(dict.fromkeys(lots), MOST_LOTS))
 
 
 def access_is_open(access: Access) -> bool:

@@ -811,6 +811,21 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Lot:
+    """Another package of the same product, as both sides count it, in one unit."""
+
+    label: str
+    pos: Decimal
+    metrc: Decimal
+    unit: str
+
+    @property
+    def difference(self) -> Decimal:
+        """POS − METRC."""
+        return self.pos - self.metrc
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that was read for one question. Checks see this and the time, nothing else.
 
@@ -825,7 +840,11 @@ class Evidence:
     ``pos_sales_since`` and ``pos_events_since``: from when on those books are complete; ``pos_sales_until``: the newest
     sale in the whole book, up to which it is complete.
     ``children``: packages that METRC made of this one, asked for when the POS holds more than METRC; ``pos_kin``: which
-    labels of the package's sources and children the POS knows.
+    labels of the package's sources and children the POS knows. ``kindred``: packages that METRC made of the package's one
+    source, itself among them, and ``pos_source_events`` the POS's log of that source; asked for when the POS does not
+    know the package and knows the source. ``lots``: other packages of the product whose two sides differ the other way,
+    told when this one's differ; those with a sale that is not settled are left out. ``pos_twins``: rows of other labels
+    that bear the package's METRC item under another product, while the package's own row names no item.
 
     For a receipt, manifest or product everything is cut down to that record instead of to a label, and ``package`` is
     not asked. ``packages``: the evidence of each label it touches, each whole in itself; ``left_out``: labels that were
@@ -867,6 +886,10 @@ class Evidence:
     alike: tuple[str, ...] = ()
     children: Reading[tuple[MetrcPackage, ...]] | None = None
     pos_kin: tuple[str, ...] = ()
+    kindred: Reading[tuple[MetrcPackage, ...]] | None = None
+    pos_source_events: tuple[PosEvent, ...] = ()
+    lots: tuple[Lot, ...] = ()
+    pos_twins: tuple[PosPackage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ the program alone. Wording is not compared; what is compared is what somebody wo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bot.inquiries import Verdict
 from bot.model import Diagnosis, Stored
 from bot.report import as_json
 from bot.subjects import judge
@@ -54,11 +55,52 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """Answers that somebody judged: ``hits`` name today the cause that turned out, ``misses`` another one.
+
+    ``untold``: said to be wrong, and nobody knew what it really was; they are a miss only as long as the same is said.
+    ``missed``: the misses by what turned out and what is said today, and how many.
+    """
+
+    hits: int = 0
+    misses: int = 0
+    untold: int = 0
+    missed: tuple[tuple[tuple[str, str], int], ...] = ()
+
+
+class _Bench:
+    """Counts hits and misses; of several verdicts on one answer the newest counts."""
+
+    def __init__(self, verdicts: Iterable[Verdict]) -> None:
+        self._said = {verdict.diagnosis_id: verdict for verdict in sorted(verdicts, key=lambda one: one.at)}
+        self._hits = self._misses = self._untold = 0
+        self._missed: Counter[tuple[str, str]] = Counter()
+
+    def judge(self, one: Replayed) -> None:
+        verdict = self._said.get(one.stored.id)
+        if verdict is None or one.today is None or one.stored.kept is None:
+            return
+        told, today = one.stored.kept[0].cause, one.today.cause
+        truth = told if verdict.is_right else verdict.cause
+        if truth is None and today is not told:
+            self._untold += 1
+        elif truth is today:
+            self._hits += 1
+        else:
+            self._misses += 1
+            self._missed[truth.value if truth else f"not {told.value}", today.value] += 1
+
+    def truth(self) -> Truth:
+        ordered = tuple(sorted(self._missed.items(), key=lambda one: (-one[1], one[0])))
+        return Truth(self._hits, self._misses, self._untold, ordered)
+
+
+@dataclass(frozen=True, slots=True)
 class Regression:
     """A whole ledger judged again.
 
     ``moves``: how many changed answers went from which code to which. ``changed`` and ``unreadable`` name the first
-    ``MOST_NAMED``; the counts are of all.
+    ``MOST_NAMED``; the counts are of all. ``truth``: how today's answers stand against what people said turned out.
     """
 
     answers: int
@@ -68,6 +110,7 @@ class Regression:
     moves: tuple[tuple[tuple[str, str], int], ...]
     changed: tuple[Replayed, ...]
     unreadable: tuple[Stored, ...]
+    truth: Truth = Truth()
 
     @property
     def is_equal(self) -> bool:
@@ -84,14 +127,19 @@ def replay(stored: Stored) -> Replayed:
     return Replayed(stored, today, differences(before, today))
 
 
-async def replay_all(answers: AsyncIterator[Stored]) -> Regression:
-    """Judge every answer of the stream; only counts and the named ones are kept."""
+async def replay_all(answers: AsyncIterator[Stored], verdicts: Iterable[Verdict] = ()) -> Regression:
+    """Judge every answer of the stream; only counts and the named ones are kept.
+
+    ``verdicts``: what people said turned out, so that hits and misses are counted.
+    """
+    bench = _Bench(verdicts)
     moves: Counter[tuple[str, str]] = Counter()
     equal, lost = 0, 0
     changed: list[Replayed] = []
     unreadable: list[Stored] = []
     async for stored in answers:
         one = replay(stored)
+        bench.judge(one)
         if one.is_equal:
             equal += 1
         elif one.today is None:
@@ -103,7 +151,8 @@ async def replay_all(answers: AsyncIterator[Stored]) -> Regression:
     total = moves.total()
     # the most frequent first, equal ones by name, so that two runs print the same
     ordered = tuple(sorted(moves.items(), key=lambda move: (-move[1], move[0])))
-    return Regression(equal + lost + total, equal, total, lost, ordered, tuple(changed), tuple(unreadable))
+    named = tuple(changed), tuple(unreadable)
+    return Regression(equal + lost + total, equal, total, lost, ordered, *named, truth=bench.truth())
 
 
 def differences(before: Diagnosis, after: Diagnosis) -> tuple[Difference, ...]:
@@ -150,6 +199,12 @@ def regression_as_json(all_of_them: Regression) -> dict[str, Any]:
         "equal": r.equal,
         "changed": r.changed_count,
         "unreadable": r.unreadable_count,
+        "judged": {
+            "hits": r.truth.hits,
+            "misses": r.truth.misses,
+            "untold": r.truth.untold,
+            "missed": [{"was": was, "said": said, "answers": count} for (was, said), count in r.truth.missed],
+        },
         "moves": [{"from": move[0], "to": move[1], "answers": count} for move, count in r.moves],
         "changed_answers": [_entry(one) for one in r.changed],
         "unreadable_answers": [{"id": s.id, "subject": s.subject, "problem": s.problem} for s in r.unreadable],
@@ -191,7 +246,17 @@ def regression_as_text(all_of_them: Regression) -> str:
     r = all_of_them
     counts = f"{r.equal} equal, {r.changed_count} changed, {r.unreadable_count} unreadable"
     answers = "1 answer" if r.answers == 1 else f"{r.answers} answers"
-    return "\n".join([f"{answers} judged again: {counts}.", *_moves(r), *_named(r)])
+    return "\n".join([f"{answers} judged again: {counts}.", *_judged(r.truth), *_moves(r), *_named(r)])
+
+
+def _judged(truth: Truth) -> Iterator[str]:
+    known = truth.hits + truth.misses
+    if not known + truth.untold:
+        return
+    share = f" ({100 * truth.hits / known:.0f} of 100)" if known else ""
+    untold = f", {truth.untold} wrong before and otherwise today" if truth.untold else ""
+    yield f"Of those that somebody judged: {truth.hits} hits, {truth.misses} misses{share}{untold}."
+    yield from (f"{count:>6}  was {was}, said {said}" for (was, said), count in truth.missed)
 
 
 def _moves(r: Regression) -> Iterator[str]:

@@ -64,6 +64,8 @@ async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
         attending=bot.attending(),
         status=bot.status,
         rechecks=bot.books.rechecks,
+        ending=bot.labels_ending,
+        scanned=bot.scanned,
     )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     cards = register(bolt, services, work)
@@ -76,10 +78,10 @@ async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
         await work.close(GRACE_SECONDS)
 
 
-def _readiness(bot: Bot, link: SocketLink) -> Ready:
+def _readiness(bot: Bot, link: SocketLink | None) -> Ready:
     async def problems() -> tuple[str, ...]:
         """One sentence for each thing without which no question can be answered."""
-        found = list(link.problems()) if bot.settings.slack.app_token else []
+        found = list(link.problems()) if link is not None and bot.settings.slack.app_token else []
         try:
             await bot.books.ping()
         except StorageError as error:
@@ -99,7 +101,7 @@ async def serve(bot: Bot, role: str = "all") -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
         async with slack_side(bot) as side, asyncio.TaskGroup() as group:
-            group.create_task(_serve_web(side.web if role != "worker" else health_only(side.web), listener, stop))
+            group.create_task(_serve_web(side.web if role != "worker" else health_only(bot, side), listener, stop))
             group.create_task(recovering(side.cards, stop))
             if role != "web":
                 group.create_task(ticking(bot, stop))
@@ -136,10 +138,11 @@ def voices(bot: Bot) -> tuple[SlackLetters, Charting]:
     return letters, Charting(bot.settings, letters, chat_of(bot.settings), bot.arrivals, bot.digest, clock=bot.clock)
 
 
-def health_only(web: Starlette) -> Starlette:
-    """The same pages without the one that Slack sends to."""
-    kept = [route for route in web.routes if getattr(route, "path", "") != "/slack/events"]
-    return type(web)(routes=kept)
+def health_only(bot: Bot, side: SlackSide) -> Starlette:
+    """The pages of a process that Slack never reaches, over HTTP or a socket."""
+    web = build_web(side.bolt, ready=_readiness(bot, None), metrics=side.services.metrics)
+    web.router.routes = [route for route in web.routes if getattr(route, "path", "") != "/slack/events"]
+    return web
 
 
 async def recovering(cards: Cards, stop: asyncio.Event, every: float = RECOVER_SECONDS) -> None:

@@ -7,12 +7,12 @@ it merely imported says nothing about the source's row.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from bot.case import in_metrc_units
-from bot.model import Evidence, MetrcPackage
+from bot.model import Evidence, MetrcPackage, PosEvent, Reading
 from bot.units import convert, in_grams
 
 # METRC tells the day only, in the shop's own calendar; the POS may log the conversion before it is sent
@@ -88,15 +88,50 @@ def unrecorded_parts(evidence: Evidence) -> tuple[Part, ...]:
 
 
 def unrecorded_sources(evidence: Evidence) -> tuple[str, ...]:
-    """The labels, known to the POS, that METRC made the asked package of; empty when the POS knows the package."""
+    """The labels, known to the POS, that METRC made the asked package of; empty when the POS recorded that."""
     package = evidence.package.value
-    if package is None or not _was_made_here(package) or package.is_closed or not package.quantity:
+    if package is None or not _is_new_to_pos(evidence) or copied_from(evidence) is not None:
         return ()
-    if evidence.pos_rows.value or evidence.pos_events.value or evidence.pos_sales.value:
-        return ()
-    if not evidence.pos_rows.was_read:
+    if _was_taken_off(evidence, package):
         return ()
     return tuple(label for label in package.source_labels if label in evidence.pos_kin)
+
+
+def copied_from(evidence: Evidence) -> MadeTwice | None:
+    """The group in which the asked package is one too many: METRC made it again out of a source that the POS knows."""
+    package = evidence.package.value
+    if package is None or not _is_new_to_pos(evidence):
+        return None
+    groups = packages_made_twice(_of_source(evidence, package))
+    return next((each for each in groups if any(one.label == package.label for one in each.remove)), None)
+
+
+def _was_taken_off(evidence: Evidence, package: MetrcPackage) -> bool:
+    """Whether the POS already took the package's size off its source, so that only the label is missing there."""
+    parts = unrecorded_parts(_of_source(evidence, package))
+    kindred = (evidence.kindred.value if evidence.kindred is not None else None) or ()
+    return bool(kindred) and all(part.package.label != package.label for part in parts)
+
+
+def _of_source(evidence: Evidence, package: MetrcPackage) -> Evidence:
+    """What was made of the asked package's source, counted in the asked package's unit."""
+    source = replace(package, label="".join(package.source_labels[:1]), source_labels=())
+    read = replace(evidence.package, value=source)
+    return replace(evidence, package=read, children=evidence.kindred, pos_events=_log_of_source(evidence))
+
+
+def _log_of_source(evidence: Evidence) -> Reading[tuple[PosEvent, ...]]:
+    return replace(evidence.pos_events, value=evidence.pos_source_events)
+
+
+def _is_new_to_pos(evidence: Evidence) -> bool:
+    """Whether a living package was made here and the POS, as far as it was read, does not know it."""
+    package = evidence.package.value
+    if package is None or not _was_made_here(package) or package.is_closed or not package.quantity:
+        return False
+    if evidence.pos_rows.value or evidence.pos_events.value or evidence.pos_sales.value:
+        return False
+    return evidence.pos_rows.was_read
 
 
 def _made(evidence: Evidence) -> list[MetrcPackage]:

@@ -35,7 +35,7 @@ from bot.model import (
     Sighting,
 )
 from bot.sweep_books import ShopBooks
-from bot.sweep_evidence import Closer, Ground, full_evidence, known, plain_evidence
+from bot.sweep_evidence import Closer, Ground, full_evidence, known, lots_beside, plain_evidence, sources_of
 from bot.sweep_groups import Sweep, Tally
 from bot.sweep_reading import Listed, Look, Wants, Yard, climb, look_closer, near_labels, read_lists
 
@@ -227,7 +227,7 @@ class _Sweeping:
         near, near_pos = await asyncio.to_thread(self._near)
         self.counted = 0
         async for labels, packages in self._suspected():
-            closer = await self._closer(labels, look, near, near_pos, ground)
+            closer = await self._closer(labels, packages, look, near, near_pos, ground=ground)
             for evidence, diagnosis in await asyncio.to_thread(_judged_fully, labels, packages, ground, closer):
                 self.tally.add(evidence, diagnosis)
             self.counted += len(labels)
@@ -250,9 +250,11 @@ class _Sweeping:
     async def _closer(
         self,
         labels: Collection[str],
+        packages: Packages,
         look: Look,
         near: dict[str, tuple[str, ...]] | None,
         near_pos: dict[str, tuple[str, ...]],
+        *,
         ground: Ground,
     ) -> Closer:
         stock = self.yard.stock
@@ -272,7 +274,8 @@ class _Sweeping:
             transfers=await stock.transfers_on(beside),
             transferred=await stock.transferred_on(beside),
             adjustments=await stock.adjustments_on(labels),
-            children=await stock.children_of(labels),
+            children=await stock.children_of({*labels, *sources_of(packages)}),
+            lots=await stock.packages_of(lots_beside(labels, packages, ground), active_since=LONG_AGO),
             near=sightings,
             near_pos=near_pos,
             problems=problems,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,12 +11,12 @@ from functools import cached_property
 from typing import Final, TypeVar
 
 from bot.errors import Problem, ProblemKind
-from bot.model import LABEL_LENGTH, PosBooks, PosEvent, PosPackage, PosSaleLine, Reading, RefusedRow, Submission
+from bot.gather import UNSETTLED, age_of, newest_first, product_keys, siblings_of
+from bot.model import LABEL_LENGTH, PosBooks, PosEvent, PosPackage, PosSaleLine, Reading, RefusedRow
 from bot.numbers import bare
 
 T = TypeVar("T")
 
-UNSETTLED: Final = frozenset({Submission.PENDING, Submission.FAILED})
 MOST_SIBLINGS: Final = 6
 MOST_REFUSED: Final = 20
 
@@ -61,6 +62,18 @@ class ShopBooks:
     def events(self, label: str) -> tuple[PosEvent, ...]:
         """The audit log of a label."""
         return tuple(self._events.get(label, ()))
+
+    def lots_beside(self, label: str) -> tuple[PosPackage, ...]:
+        """Rows of other lots of the label's product, as a single question would look at them."""
+        keys = dict.fromkeys(key for row in self.rows(label) for key in product_keys(row))
+        alike = heapq.merge(*(self._of_product[key] for key in keys), key=age_of, reverse=True)
+        return siblings_of(label, alike, self._unsettled, self._in_several_rows)
+
+    def of_item(self, item: str | None, beside: Sequence[PosPackage]) -> tuple[PosPackage, ...]:
+        """Rows that name this METRC item in the unit of the given ones, in the stock list's order."""
+        keys = {key for row in beside for key in product_keys(replace(row, product_id=None, metrc_item=item))}
+        rows = {id(row): row for key in keys for row in self._of_product.get(key, ())}
+        return tuple(rows.values())
 
     def about(
         self, label: str, *, manifest: str | None = None, near: Sequence[str] = (), numbers: Iterable[str] = ()
@@ -114,6 +127,22 @@ class ShopBooks:
     def _refused(self) -> dict[str, list[RefusedRow]]:
         """Refused rows by their label; under the empty text those that may be anybody's."""
         return _grouped(self.books.refused, _whose)
+
+    @cached_property
+    def _of_product(self) -> dict[tuple[str, str], list[PosPackage]]:
+        groups: dict[tuple[str, str], list[PosPackage]] = defaultdict(list)
+        for row in newest_first(self.books.inventory.value or ()):
+            for key in product_keys(row):
+                groups[key].append(row)
+        return groups
+
+    @cached_property
+    def _unsettled(self) -> frozenset[str]:
+        return frozenset(line.label for line in self.books.sales.value or () if line.submission in UNSETTLED)
+
+    @cached_property
+    def _in_several_rows(self) -> frozenset[str]:
+        return frozenset(label for label, rows in self._rows.items() if len(rows) > 1)
 
     @cached_property
     def _of_manifest(self) -> dict[str, list[PosPackage]]:

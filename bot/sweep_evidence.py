@@ -5,7 +5,7 @@ What a sweep does not read for a label says so in its reading and is never taken
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -17,6 +17,7 @@ from bot.model import (
     Access,
     Adjustment,
     Evidence,
+    Lot,
     MetrcDelivery,
     MetrcPackage,
     MetrcReceipt,
@@ -67,6 +68,7 @@ class Closer:
     transferred: Mapping[str, tuple[TransferredPackage, ...]] = field(default_factory=dict)
     adjustments: Mapping[str, tuple[Adjustment, ...]] = field(default_factory=dict)
     children: Mapping[str, tuple[MetrcPackage, ...]] = field(default_factory=dict)
+    lots: Mapping[str, MetrcPackage] = field(default_factory=dict)
     near: Mapping[str, tuple[Sighting, ...]] = field(default_factory=dict)
     near_pos: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
@@ -123,6 +125,8 @@ def full_evidence(label: str, package: MetrcPackage | None, ground: Ground, clos
     window = Window(it.since, ground.now)
     plain = plain_evidence(label, package, ground)
     children = closer.children.get(label, ())
+    source = it.only_source if _kin(package, (), ground) else None
+    kindred = closer.children.get(source, ()) if source is not None else ()
     return Evidence(
         shop=plain.shop,
         subject=plain.subject,
@@ -150,7 +154,13 @@ def full_evidence(label: str, package: MetrcPackage | None, ground: Ground, clos
         pos_events=plain.pos_events,
         pos_near=it.near_rows[:MOST_NEAR],
         pos_unheard=_unheard(it, closer),
-        pos_kin=_kin(package, children, ground),
+        pos_kin=_kin(package, (*children, *kindred), ground),
+        kindred=_read(f"GET /packages/v2/active, made of {source}", kindred, "packages", ground, closer)
+        if source is not None
+        else None,
+        pos_source_events=ground.books.events(source) if source is not None else (),
+        lots=_lots(it, ground, closer),
+        pos_twins=it.twins(ground.books.of_item(package.item.name, it.rows)) if package is not None else (),
         pos_other_lines=it.lines_beside(receipts),
         pos_siblings=it.siblings,
         pos_sales_since=plain.pos_sales_since,
@@ -159,6 +169,23 @@ def full_evidence(label: str, package: MetrcPackage | None, ground: Ground, clos
         pos_refused=plain.pos_refused,
         delays=plain.delays,
     )
+
+
+def sources_of(packages: Mapping[str, MetrcPackage]) -> set[str]:
+    """What packages that METRC made of one other were made of."""
+    return {package.source_labels[0] for package in packages.values() if len(package.source_labels) == 1}
+
+
+def lots_beside(labels: Iterable[str], packages: Mapping[str, MetrcPackage], ground: Ground) -> set[str]:
+    """Labels of other lots of the same products, for those that differ at first sight."""
+    differing = (label for label in labels if known(label, packages.get(label), ground).off_by)
+    return {row.label for label in differing for row in ground.books.lots_beside(label)}
+
+
+def _lots(it: Known, ground: Ground, closer: Closer) -> tuple[Lot, ...]:
+    """Other lots of the product whose two sides differ the other way."""
+    rows = ground.books.lots_beside(it.label) if it.off_by else ()
+    return it.contrary([(row, closer.lots[row.label]) for row in rows if row.label in closer.lots])
 
 
 def _unread(it: Known, ground: Ground, closer: Closer) -> tuple[MetrcReceipt, ...]:

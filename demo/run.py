@@ -24,8 +24,9 @@ from demo.metrc import MetrcStandIn
 from demo.pos import write_books
 from demo.scene import SHOWCASE, seeded_shop
 from demo.serving import running
-from demo.slack import SlackStandIn
+from demo.slack import Shortcut, SlackStandIn
 from demo.world import SHOP, World
+from handlers.entries import GLOBAL_SHORTCUT, MESSAGE_SHORTCUT
 
 BOT_TOKEN: Final = "xoxb-demo"  # noqa: S105 - opens nothing but the stand-in
 SIGNING_SECRET: Final = "demo-signing-secret"  # noqa: S105 - the same
@@ -109,6 +110,10 @@ async def store(
         signing_secret=SIGNING_SECRET,
         bot_token=BOT_TOKEN,
         suggestions=[(f"package {label}", hint) for label, hint in shown],
+        shortcuts=(
+            Shortcut(MESSAGE_SHORTCUT, "Why is this missing?", "message"),
+            Shortcut(GLOBAL_SHORTCUT, "Ask about a package"),
+        ),
     )
     with tempfile.TemporaryDirectory(prefix="countlast-demo-") as name:
         folder = Path(name)
@@ -152,6 +157,7 @@ def _settings(folder: Path, metrc_url: str, slack_api: str) -> Settings:
         pos=PosSettings("csv", folder / "pos", Posting.BATCH),
         channel=CHANNEL,
         approvers=("U0DANA", "U0LEE"),
+        contact="U0DANA",
         act=True,
     )
     return Settings(

@@ -259,6 +259,11 @@ class SlackStandIn:
         message = self.say(text, user=user, channel=channel, thread_ts=thread_ts)
         return await self.event(payloads.mention_event(message))
 
+    async def direct(self, text: str, *, user: str = "U0DANA", thread_ts: str | None = None) -> CommandResult:
+        """Write to the bot directly, and deliver the event."""
+        message = self.say(text, user=user, channel=user, thread_ts=thread_ts)
+        return await self.event(payloads.direct_event(message))
+
     async def open_home(self, user: str = "U0DANA") -> CommandResult:
         """Look at the bot's Home tab."""
         channel = self.workspace.channel(user).id

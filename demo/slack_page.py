@@ -114,6 +114,8 @@ class Page:
         if text.startswith("/") and not thread_ts:
             name, _, rest = text.partition(" ")
             return _told(await self._slack.command(rest.strip(), user=user, channel=channel, command=name))
+        if self._slack.workspace.channel(channel).id.startswith("D"):
+            return _told(await self._slack.direct(text, user=user, thread_ts=thread_ts))
         if f"@{self._bot.name}" in text.lower():
             return _told(await self._slack.mention(text, user=user, channel=channel, thread_ts=thread_ts))
         self._slack.say(text, user=user, channel=channel, thread_ts=thread_ts)

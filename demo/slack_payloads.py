@@ -266,6 +266,21 @@ def mention_event(message: Message) -> Json:
     return {**event, "thread_ts": message.thread_ts} if message.is_reply else event
 
 
+def direct_event(message: Message) -> Json:
+    """``message.im``: somebody wrote in the direct message with the bot."""
+    event = {
+        "type": "message",
+        "channel_type": "im",
+        "user": message.user,
+        "text": message.text,
+        "ts": message.ts,
+        "event_ts": message.ts,
+        "channel": message.channel,
+        "team": TEAM,
+    }
+    return {**event, "thread_ts": message.thread_ts} if message.is_reply else event
+
+
 def _envelope(kind: str, user: User, trigger_id: str) -> Json:
     return {
         "type": kind,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +35,7 @@ from handlers.work import Work
 log = logging.getLogger(__name__)
 
 VALUE_LIMIT: Final = 1000
+KEEP_SECONDS: Final = 2.0
 # a try ends well within the outbox's lease
 SECONDS: Final = 8
 
@@ -75,17 +78,24 @@ class Alerting:
 
     def _on(self, app: AsyncApp, action_id: str, deed: Deed) -> None:
         async def pressed(ack: AsyncAck, body: dict[str, Any]) -> None:
+            url, decided = str(body.get("response_url") or ""), asyncio.Event()
+            self._work.start(partial(self._attend, deed, body, url, decided), partial(self._tell, url))
+            # what is acknowledged is in the database, unless that takes longer than Slack waits
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KEEP_SECONDS):
+                    await decided.wait()
             await ack()
-            url = str(body.get("response_url") or "")
-            self._work.start(partial(self._attend, deed, body, url), partial(self._tell, url))
 
         app.action(action_id)(pressed)
 
-    async def _attend(self, deed: Deed, body: Mapping[str, Any], url: str) -> None:
+    async def _attend(self, deed: Deed, body: Mapping[str, Any], url: str, decided: asyncio.Event) -> None:
         by = _presser(body)
-        if not await first_time(self._services, delivery_of(body)) or not await self._may(by, url):
-            return
-        attended = await deed(_value(body), by)
+        try:
+            if not await first_time(self._services, delivery_of(body)) or not await self._may(by, url):
+                return
+            attended = await deed(_value(body), by)
+        finally:
+            decided.set()
         if not attended.taken:
             await self._tell(url, card.render_taken(attended.alert, by))
         await self._redraw(attended.alert, _pressed(body))

@@ -154,7 +154,8 @@ class Chat:
                 lambda: self._client.chat_getPermalink(channel=posted.channel, message_ts=posted.ts)
             )
         except ChatError as error:
-            log.warning("a message has no link: %s", error)
+            # it was taken away, or its channel was
+            log.debug("a message has no link: %s", error)
             return ""
         return str(answer.get("permalink") or "")
 

@@ -125,7 +125,7 @@ Parsed = Ask | Help | Pending | History | Status | Unclear
 
 def is_bare(text: str) -> bool:
     """Whether nothing was typed that anybody could see."""
-    return not _tokens(text[:TEXT_LIMIT])
+    return not _tokens(text[:TEXT_LIMIT]) and not _RETAIL_ID.search(text[:TEXT_LIMIT])
 
 
 def parse(text: str, command: str) -> Parsed:
@@ -135,10 +135,12 @@ def parse(text: str, command: str) -> Parsed:
     typed = _tokens(text)
     if typed and typed[0].casefold() == command.casefold():
         typed = typed[1:]
+    scanned = _RETAIL_ID.search(text)
+    if scanned:
+        return _parse_scan(scanned[1], typed, command)
     if not typed or typed[0].casefold() in HELP_WORDS:
         return Help()
-    scanned = _RETAIL_ID.search(text)
-    return _parse_scan(scanned[1], typed, command) if scanned else _parse_verb(typed, command)
+    return _parse_verb(typed, command)
 
 
 def subjects_in(text: str) -> tuple[Ask, ...]:

@@ -39,7 +39,7 @@ async def _card(opened: Browser, shop: Store) -> None:
     await page.get_by_role("dialog").get_by_role("button", name="Void receipt 880102").click()
     await _shot(page, "Looking again at METRC", "card-during.png")
     shop.world.recover()
-    await _shot(page, "The fix held.", "card-after.png")
+    await _shot(page, "Will be looked at again", "card-after.png")
     await page.close()
 
 

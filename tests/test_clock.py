@@ -249,3 +249,26 @@ async def test_the_clock_ticks_until_it_is_stopped(rota):
     stop.set()
     await going
     assert work.times == 1
+
+
+async def test_what_runs_at_the_end_is_let_through_and_a_fault_is_logged(rota, caplog):
+    """A fault of the program stops no other chore, and the last piece of work is not cut off."""
+    begun, stop, ended = asyncio.Event(), asyncio.Event(), []
+
+    async def faulty():
+        raise ZeroDivisionError
+
+    async def slow():
+        begun.set()
+        await stop.wait()
+        await asyncio.sleep(0)
+        ended.append(True)
+
+    chores = [Chore("faulty", timedelta(milliseconds=10), work=faulty), Chore("slow", timedelta(hours=1), work=slow)]
+    going = asyncio.create_task(tick(chores, rota, stop))
+    async with asyncio.timeout(5):
+        await begun.wait()
+    stop.set()
+    await going
+    assert ended == [True]
+    assert "faulty failed" in caplog.text

@@ -103,7 +103,9 @@ def test_an_outage_renews_no_key():
 def test_a_wrong_zone_shows_in_the_sale_times(hours, said):
     """The same sales, all off by whole hours; a minute of difference is a slow till."""
     lines = tuple(sale(n, NOW - n * 10 * MINUTES) for n in range(20, 30))
-    receipts = [MetrcReceipt(n, None, f"s{n}", NOW - n * 10 * MINUTES + timedelta(hours=hours), None) for n in range(20, 30)]
+    receipts = [
+        MetrcReceipt(n, None, f"s{n}", NOW - n * 10 * MINUTES + timedelta(hours=hours), None) for n in range(20, 30)
+    ]
     late = look(books=books(sales=Reading("pos", "sales", NOW, lines)), receipts=receipts)
     assert wrong(judge_shop(late)) == [f"The POS's sale times are {said} METRC's."]
     near = [replace(receipt, sold_at=receipt.sold_at - timedelta(hours=hours) + MINUTES) for receipt in receipts]

@@ -13,8 +13,9 @@ from bot.clock import do
 from bot.duties import chores, digesting, rota, watching
 from bot.errors import ChatError
 from bot.model import Feed
+from bot.removals import State
 from demo.world import TAG, World
-from tests.removing import Clock
+from tests.removing import LABEL, TWIN, Clock, Receipts, an_intent
 from tests.store import NOW, opened_store, settings
 
 MINUTES, HOURS = timedelta(minutes=1), timedelta(hours=1)
@@ -48,11 +49,12 @@ class House:
     slack: Slack
     rota: object
 
-    async def tick(self, *, after=timedelta(0)):
-        """Every chore once, a little later."""
+    async def tick(self, *, after=timedelta(0), everything=False):
+        """Every chore once, a little later; the costly ones only where the test is about them."""
         self.clock.at += after
         for chore in chores(self.bot, self.slack):
-            await do(chore, self.rota)
+            if everything or chore.name in {"monitors", "letters"}:
+                await do(chore, self.rota)
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ async def house(tmp_path, empty_database):
 
 async def test_everything_runs_in_a_healthy_shop_and_says_nothing(house):
     """The mirror is filled, a round is made, the night's search is done, and nobody hears of it."""
-    await house.tick()
+    await house.tick(everything=True)
     await house.tick(after=6 * MINUTES)
     assert house.slack.posted == []
     held = await house.bot.books.mirror("402R-X0042").coverage(Feed.ITEMS)
@@ -106,12 +108,12 @@ async def test_a_busy_slack_loses_nothing(house):
 
 async def test_new_duplicates_are_told_after_the_night(house):
     """What was there at first is no news; a sale posted twice since is."""
-    await house.tick()
+    await house.tick(everything=True)
     await house.tick(after=6 * MINUTES)
     sale = house.world.sell(f"{TAG}3001", at=house.clock.at + MINUTES)
     house.world.post_twice(sale)
     # the search comes at 03:30 in Denver
-    await house.tick(after=8 * HOURS)
+    await house.tick(after=8 * HOURS, everything=True)
     await house.tick(after=5 * MINUTES)
     await house.tick(after=5 * MINUTES)
     keep, again = sale.receipts
@@ -170,3 +172,24 @@ async def test_the_digest_counts_what_happened(house):
     assert digest.weeks[-1].alerts == {Kind.DEAD_KEY: 1}
     assert digest.weeks[-1].delay is not None
     assert [alert.kind for alert in digest.open] == [Kind.DEAD_KEY]
+
+
+async def test_a_fix_that_did_not_hold_is_an_alert(house):
+    """The removal is undone a day later; the next round says so."""
+    receipts = Receipts(house.clock)
+    intent = an_intent(receipts, [TWIN], "r1")
+    settled = replace(intent, state=State.DONE, done_at=NOW, held=False)
+    await house.bot.books.intents.add(settled, lambda _: ())
+    await house.tick()
+    await house.tick(after=5 * MINUTES)
+    [told] = house.slack.posted
+    assert told.text.startswith(f"Harbor Street: A fix did not hold: package {LABEL}.")
+
+
+async def test_a_dead_key_is_not_tried_on_every_feed(house):
+    """One question tells that METRC does not let it in; the rest is left alone."""
+    house.world.kill_key()
+    before = house.bot.transport.requests
+    [sync] = [chore for chore in chores(house.bot, house.slack) if chore.name == "sync"]
+    assert await do(sync, house.rota) == 1
+    assert house.bot.transport.requests == before + 1

@@ -8,8 +8,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from bot.cli import app
+from bot.errors import ConfigurationError
 from bot.settings import Settings
+from handlers.entries import GLOBAL_SHORTCUT, MESSAGE_SHORTCUT
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "tests/data/slack-manifest.schema.2.0.0.json"
@@ -22,7 +26,10 @@ SCOPES = {
     "chat_delete": {"chat:write"},
     "chat_getPermalink": set(),
     "views_open": set(),
+    "views_update": set(),
     "views_publish": set(),
+    "conversations_members": {"channels:read", "groups:read"},
+    "conversations_open": {"im:write"},
     "users_info": {"users:read"},
     "usergroups_users_list": {"usergroups:read"},
     "auth_test": set(),
@@ -35,6 +42,7 @@ SCOPES = {
 EVENT_SCOPES = {
     "app_mention": "app_mentions:read",
     "app_home_opened": None,
+    "message.im": "im:history",
     "app_uninstalled": None,
     "tokens_revoked": None,
 }
@@ -92,10 +100,12 @@ def test_slack_accepts_the_manifest(manifest):
 def test_what_the_schema_misses_is_noticed(manifest):
     """Each fault is found in a manifest that is healthy but for it."""
     manifest["settings"]["socket_mode_enabled"] = False
-    assert faults(manifest) == ["/reconcile has no url", "interactivity has no request_url"]
+    unreachable = ["interactivity has no request_url", "event_subscriptions has no request_url"]
+    assert faults(manifest) == ["/reconcile has no url", *unreachable]
     manifest["settings"]["socket_mode_enabled"] = True
     manifest["features"]["bot_user"]["display_name"] = "Countlast"
     manifest["oauth_config"]["scopes"]["bot"].append("chat:wirte")
+    manifest["oauth_config"]["scopes"]["bot"].remove("app_mentions:read")
     manifest["settings"]["event_subscriptions"] = {"bot_events": ["app_mention", "app_mentoin"]}
     manifest["features"]["shortcuts"] = [{"type": "global"}] * 6
     assert faults(manifest) == [
@@ -112,7 +122,8 @@ def test_scopes_are_exactly_those_the_bot_uses(manifest):
     methods = called_methods()
     assert methods
     assert methods <= set(SCOPES), "say which scope the new method needs"
-    needed = {"commands"}.union(*(SCOPES[name] for name in methods))
+    events = {EVENT_SCOPES[event] for event in manifest["settings"]["event_subscriptions"]["bot_events"]} - {None}
+    needed = {"commands"}.union(events, *(SCOPES[name] for name in methods))
     assert set(manifest["oauth_config"]["scopes"]["bot"]) == needed
     assert set(manifest["oauth_config"]["scopes"]["bot_optional"]) < needed
 
@@ -125,8 +136,49 @@ def test_the_command_is_the_one_the_bot_answers(manifest):
 
 
 def test_nothing_is_subscribed_that_is_not_answered(manifest):
-    """No events, no shortcuts, no Home tab yet; tokens do not rotate behind a fixed one."""
-    assert "event_subscriptions" not in manifest["settings"]
-    assert "shortcuts" not in manifest["features"]
+    """Every event and shortcut has its listener; tokens do not rotate behind a fixed one."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handlers").glob("*.py"))
+    for event in manifest["settings"]["event_subscriptions"]["bot_events"]:
+        assert f'app.event("{event.partition(".")[0]}")' in source
+    kinds = {shortcut["type"]: shortcut["callback_id"] for shortcut in manifest["features"]["shortcuts"]}
+    assert kinds == {"message": MESSAGE_SHORTCUT, "global": GLOBAL_SHORTCUT}
     assert manifest["settings"]["token_rotation_enabled"] is False
     assert manifest["settings"]["interactivity"]["is_enabled"] is True
+
+
+def printed(*arguments: str):
+    return CliRunner().invoke(app, ["slack-manifest", *arguments])
+
+
+def test_the_file_is_what_the_command_prints(manifest):
+    """So that neither grows old."""
+    text = printed().stdout
+    assert text == (ROOT / "manifest.yml").read_text(encoding="utf-8")
+
+
+def test_the_http_flavour_names_the_address_in_all_three_places():
+    """And Slack accepts it too."""
+    told = yaml.safe_load(printed("--mode", "http", "--url", "https://bot.example", "--command", "/count").stdout)
+    jsonschema.validate(told, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert faults(told) == []
+    url = "https://bot.example/slack/events"
+    assert told["features"]["slash_commands"][0]["url"] == url
+    assert told["settings"]["interactivity"]["request_url"] == url
+    assert told["settings"]["event_subscriptions"]["request_url"] == url
+    assert told["settings"]["socket_mode_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--mode", "pigeon"], "accepted: socket, http"),
+        (["--mode", "http"], "begins with https://"),
+        (["--mode", "http", "--url", "http://x"], "begins with https://"),
+        (["--url", "https://x"], "leave it out"),
+        (["--command", "reconcile"], "--command is 'reconcile'"),
+    ],
+)
+def test_what_cannot_be_a_manifest_is_one_sentence(arguments, problem):
+    """With the accepted values."""
+    with pytest.raises(ConfigurationError, match=problem):
+        CliRunner().invoke(app, ["slack-manifest", *arguments], catch_exceptions=False, standalone_mode=False)

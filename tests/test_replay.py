@@ -8,6 +8,7 @@ import os
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from sqlalchemy import update
 from bot import model
 from bot.cli import run
 from bot.errors import StorageError
+from bot.inquiries import Verdict
 from bot.model import (
     Action,
     ActionKind,
@@ -152,6 +154,34 @@ def test_no_answer_differs_from_itself(evidence):
 
 
 # --- many answers -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_people_said_turned_out_is_counted_as_hits_and_misses():
+    """By today's answer: right before and the same is a hit, also what was wrong before and is right today."""
+    verdict = partial(Verdict, facility=SHOP, person="U0DANA", at=NOW)
+    answers = [kept(number=number) for number in range(1, 4)]
+    # said to be late when it was stored; today's checks find the twin
+    answers += [kept(number=number, cause=Cause.TIMING) for number in (4, 5, 6)]
+    run = await replay_all(
+        stream(*answers),
+        [
+            verdict("q1", is_right=True),
+            verdict("q2", is_right=False, cause=Cause.TIMING),
+            verdict("q3", is_right=False),
+            verdict("q4", is_right=False, cause=Cause.DUPLICATION),
+            verdict("q5", is_right=True),
+            verdict("q6", is_right=True, at=NOW - timedelta(1)),
+            verdict("q6", person="U0LEE", is_right=False),
+            verdict("gone", is_right=True),
+        ],
+    )
+    assert (run.truth.hits, run.truth.misses, run.truth.untold) == (2, 3, 1)
+    assert run.truth.missed == (
+        (("timing", "duplication"), 2),
+        (("not duplication", "duplication"), 1),
+    )
+    assert "2 hits, 3 misses (40 of 100), 1 wrong before and otherwise today" in regression_as_text(run)
+    assert regression_as_json(run)["judged"]["missed"][0] == {"was": "timing", "said": "duplication", "answers": 2}
 
 
 async def test_a_run_over_equal_answers_is_equal():

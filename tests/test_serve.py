@@ -201,7 +201,10 @@ class Unreachable:
     """Books whose database went away."""
 
     def __init__(self, books):
-        self.ledger, self.intents, self.audit = books.ledger, books.intents, books.audit
+        self._books = books
+
+    def __getattr__(self, name):
+        return getattr(self._books, name)
 
     async def ping(self):
         raise StorageError("The database shop.db cannot be used: disk I/O error.")

@@ -239,6 +239,7 @@ BROKEN = [
     ('"pos"', '"pos"\nnightly_at = "24:00 UTC"', f'{HARBOR}.pos.nightly_at must be a time and a zone, for example "04:00 America/New_York"'),
     ('"pos"', '"pos"\nfile_time_zone = "GMT+25"', f"{HARBOR}.pos.file_time_zone is 'GMT+25'; accepted: an IANA time zone such as America/Denver"),
     ("read_only = false", 'read_only = "no"', "facilities.toml: countlast.read_only must be true or false"),
+    ("read_only = false", 'who_may_ask = "nobody"', "facilities.toml: countlast.who_may_ask is 'nobody'; accepted: channel, workspace"),
     ("read_only = false", "questions_per_minute = 0", f"facilities.toml: countlast.questions_per_minute {WHOLE} 1 to 1000000"),
     ("read_only = false", 'heartbeat_url = "http://hc-ping.com/x"', "facilities.toml: countlast.heartbeat_url must use https (plain http needs COUNTLAST_DEV=1)"),
     ("read_only = false", "readonly = true", "facilities.toml: countlast.readonly is not a known key; did you mean read_only?"),

@@ -10,7 +10,9 @@ one kills the old one at once everywhere.
 
 from __future__ import annotations
 
-from bot.case import Case, clear, found, quote, unknown
+from datetime import datetime
+
+from bot.case import Case, ago, clear, found, quote, unknown
 from bot.errors import Problem
 from bot.labels import edits
 from bot.model import (
@@ -48,7 +50,24 @@ def check(case: Case) -> Outcome:
     if failed:
         names = " and ".join(probe.family for probe in failed)
         return unknown(NAME, f"The key works, but {names} could not be read.", *_facts(case))
-    return clear(NAME, "The key works and may read all that is needed; writing is unproven.", *_facts(case))
+    return clear(NAME, _what_works(case), *_facts(case))
+
+
+def _what_works(case: Case) -> str:
+    """When the key worked, what it opened, and as of when its user's rights are known."""
+    access = case.evidence.access
+    worked = (
+        f"The key worked {_since(case, access.facilities.as_of)}" if access.facilities.was_read else "The key works"
+    )
+    families = " and ".join(probe.family for probe in access.probes) or "the list of facilities"
+    rights = access.rights
+    known = rights is not None and rights.was_read
+    told = f"its rights were read {_since(case, rights.as_of)}" if known and rights else "its rights were not asked for"
+    return f"{worked} and may read {families}; {told}; writing is unproven."
+
+
+def _since(case: Case, at: datetime | None) -> str:
+    return f"{ago(case.now - at)} ago" if at is not None else "for this question"
 
 
 def _silent(access: Access) -> Outcome | None:
@@ -304,6 +323,8 @@ def _facts(case: Case) -> tuple[Quote, ...]:
     facts = list(_quotes(access))
     if access.rights is not None and access.rights.value is not None:
         facts.append(quote(access.rights, f"rights: {', '.join(sorted(access.rights.value)) or 'none'}"))
+    elif access.rights is not None:
+        facts.append(quote(access.rights))
     return tuple(facts)
 
 

@@ -14,7 +14,20 @@ from decimal import Decimal
 from typing import Final
 
 from bot.case import Case, clear, found, has_residue, metrc_side, pos_total, quote, unknown
-from bot.model import Action, ActionKind, Cause, CheckName, Confidence, Finding, Gap, Outcome, Quote, Result
+from bot.model import (
+    Action,
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Finding,
+    Forbidden,
+    Gap,
+    Lot,
+    Outcome,
+    Quote,
+    Result,
+)
 from bot.one_sided import corrections_alone
 from bot.units import GRAMS, plain, signed
 
@@ -48,6 +61,9 @@ def _residue(case: Case, gap: Gap) -> Outcome:
     alone = _one_sided(case, gap)
     if alone is not None:
         return found(NAME, [alone])
+    other = next((lot for lot in case.evidence.lots if lot.difference == -gap.unexplained), None)
+    if other is not None:
+        return found(NAME, [_other_lot(case, gap, other)])
     return found(
         NAME,
         [
@@ -77,6 +93,26 @@ def _one_sided(case: Case, gap: Gap) -> Finding | None:
         action=_record(gap) if gap.shelf is not None else _recount(gap),
         evidence=(each.quote, *_sides(case)),
         confidence=Confidence.LIKELY,
+    )
+
+
+def _other_lot(case: Case, gap: Gap, lot: Lot) -> Finding:
+    """Another lot of the product lacks what this one has too much, or the reverse."""
+    says = f"{lot.label}: POS {plain(lot.pos)}, METRC {plain(lot.metrc)} {lot.unit}"
+    return Finding(
+        code="count_error.sibling-lots",
+        cause=Cause.COUNT_ERROR,
+        headline=f"{signed(gap.unexplained)} {gap.unit} here and {signed(lot.difference)} on {lot.label}, a lot of the same "
+        "product: one was probably taken for the other.",
+        action=Action(
+            ActionKind.RECOUNT,
+            f"Two people count {case.label} and {lot.label} together and look for sales or counts under the other label. "
+            "Correct those; the sum is right, so record no number before that.",
+        ),
+        evidence=(Quote("pos", "stock of the product's other lots", case.evidence.pos_rows.as_of, says), *_sides(case)),
+        must_not=(Forbidden.ADJUST_QUANTITY,),
+        related=(lot.label,),
+        confidence=Confidence.POSSIBLE,
     )
 
 

@@ -44,6 +44,7 @@ from bot.model import (
     MetrcPackage,
     Outcome,
     PackageList,
+    PosEvent,
     Quote,
     Transfer,
     TransferPackage,
@@ -66,12 +67,24 @@ ON_HOLD: Final = {"recall": "on_hold.recall", "investigation": "on_hold.investig
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ABOUT_A_TEST: Final = re.compile(r"\b(?:lab|laboratory|untested|test|testing|tests)\b|not ?submitted")
 _TESTED: Final = re.compile(r"pass|not ?required|complete|done|tested\b(?<!untested)")
+_BACK: Final = re.compile(
+    r"\b(?:return(?:ed|s)? to (?:the )?(?:vendor|supplier|shipper|distributor|sender)|(?:vendor|supplier) returns?|rtv)\b"
+)
 FAILED_TESTS: Final = frozenset({"testfailed", "retestfailed"})
 
 
 def check(case: Case) -> Outcome:
     """Tell where METRC says the package is."""
-    findings = [*_road(case), *_left(case), *_holds(case), *_less(case), *_split(case), *_closed(case), *_lab(case)]
+    findings = [
+        *_road(case),
+        *_left(case),
+        *_sent_back(case),
+        *_holds(case),
+        *_less(case),
+        *_split(case),
+        *_closed(case),
+        *_lab(case),
+    ]
     if findings:
         return found(NAME, findings)
     e = case.evidence
@@ -301,6 +314,55 @@ def _gone(case: Case, code: str, manifest: str | None, to: str, seen: Quote) -> 
         brings_about=FAILED_POSTS,
         confidence=Confidence.LIKELY,
     )
+
+
+def _sent_back(case: Case) -> list[Finding]:
+    """The POS gave goods back to a vendor; METRC still counts them here, so no manifest carries them."""
+    e = case.evidence
+    package = e.package.value
+    if metrc_side(e) is None or package is None or package.is_closed or arrived_elsewhere(e):
+        return []
+    code = "in_transit.returned-without-manifest"
+    back = [
+        event for event in e.pos_events.value or () if _is_return_to_vendor(event) and _back_ref(event) not in case.idle
+    ]
+    if not back or (case.gap is not None and case.gap.unexplained >= 0):
+        return []
+    said = ", ".join(f"{plain(-(event.change or Decimal(0)))} at {case.clock(event.at)}" for event in back[:3])
+    return [
+        Finding(
+            code=code,
+            cause=Cause.IN_TRANSIT,
+            headline=f"The POS gave back to the vendor {said}; METRC still counts that here, on no manifest.",
+            action=Action(
+                ActionKind.CONTACT_COMPLIANCE,
+                "Find the goods. If they are here, undo the return in the POS; if they left, call compliance and the vendor: "
+                "goods travel on a manifest only.",
+            ),
+            evidence=(
+                *(Quote("pos", x.where, e.pos_events.as_of, f"{x.kind}, {x.reason or 'no reason'}") for x in back[:3]),
+                quote(e.package, "active at this license, not on a manifest of ours"),
+            ),
+            shares=tuple(
+                entry
+                for event in back
+                for entry in share(
+                    code, in_metrc_units(event.change or Decimal(0), event.unit, e), _back_ref(event), rest=True
+                )
+            ),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _is_return_to_vendor(event: PosEvent) -> bool:
+    """Whether the log entry took goods off because they went back to whom they came from."""
+    said = f"{event.kind} {event.reason or ''}".replace("_", " ").replace("-", " ").casefold()
+    return (event.change or Decimal(0)) < 0 and bool(_BACK.search(said))
+
+
+def _back_ref(event: PosEvent) -> str:
+    return f"pos event {event.event_id}"
 
 
 def _manifest(e: Evidence, transfer: Transfer, package: TransferPackage) -> Quote:

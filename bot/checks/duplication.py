@@ -33,11 +33,12 @@ from bot.model import (
     Outcome,
     PosEvent,
     Quote,
+    Share,
     Transfer,
 )
-from bot.posting import Fate, expected_by, quantity_on
+from bot.posting import Fate, PostedSale, expected_by, quantity_on
 from bot.receives import Receive, TwinReceive, find_twin_receives
-from bot.splits import MadeTwice, packages_made_twice
+from bot.splits import MadeTwice, copied_from, packages_made_twice
 from bot.twins import HowTwinned, Twins, TwinSearch, find_twins
 from bot.units import plain, signed
 
@@ -58,7 +59,7 @@ def check(case: Case) -> Outcome:
     ]
     findings += [_receive(case, received)] if received else []
     findings += _manifests(case)
-    findings += [*_deliveries(case), *_packages(case), *_adjustments(case)]
+    findings += [*_deliveries(case), *_handed_over_twice(case), *_packages(case), *_adjustments(case)]
     warnings = (Forbidden.REMOVE_RECORD,) if search.lookalikes and not search.twins else ()
     if findings:
         return found(NAME, findings, must_not=warnings)
@@ -380,23 +381,94 @@ def _delivered_twice(case: Case, group: list[MetrcDelivery], sold: int) -> Findi
     )
 
 
+def _handed_over_twice(case: Case) -> list[Finding]:
+    """Deliveries of a sale that has its receipt already; METRC keeps the two apart and takes both off."""
+    code = "duplication.receipt-and-delivery"
+    pairs = [pair for pair in _receipts_delivered(case) if f"metrc delivery {pair[1].id}" not in case.idle]
+    if not pairs or not case.evidence.pos_sales.was_read:
+        return []
+    sale, delivery = pairs[0]
+    receipt = sale.receipts[0]
+    ids = ", ".join(str(one.id) for _, one in pairs)
+    wait = _still_on_its_way(case)
+    more = f" So with {len(pairs) - 1} more." if pairs[1:] else ""
+    return [
+        Finding(
+            code=code,
+            cause=Cause.DUPLICATION,
+            headline=f"Sale {sale.sale.sale_id} is in METRC as receipt {receipt.id} and as delivery {delivery.id}.{more}",
+            action=_wait(case, wait, f"delivery {ids}")
+            or Action(
+                ActionKind.REMOVE_DUPLICATE,
+                f"The POS has the receipt. If it was sold over the counter, have a person void delivery {ids} in METRC's "
+                "delivery screen; if it was driven out, ask compliance which of the two stays.",
+            ),
+            evidence=tuple(q for s, one in pairs for q in (_quoted(case, s.receipts[0]), _delivery_quote(case, one))),
+            shares=tuple(
+                s for _, one in pairs for s in share(code, _delivered(case, one), f"metrc delivery {one.id}", rest=True)
+            ),
+            duplicates=tuple(
+                Duplicate(
+                    system="metrc",
+                    kind=DuplicateKind.SALES_DELIVERY,
+                    keep=str(s.receipts[0].id),
+                    remove=(str(one.id),),
+                    removable=False,
+                    why=f"Keep receipt {s.receipts[0].id}: it is the sale's own in the POS.",
+                )
+                for s, one in pairs
+            ),
+            must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _receipts_delivered(case: Case) -> list[tuple[PostedSale, MetrcDelivery]]:
+    """Sales with a living receipt, each with the delivery of that moment and size that no other sale can be."""
+    posted = [s for s in case.matched.having(Fate.POSTED) if s.receipts and not s.sale.is_void]
+    open_sales = [s.sale for s in case.matched.sales if not s.receipts and not s.sale.is_void]
+    pairs = []
+    for one in sorted(case.evidence.deliveries.value or (), key=lambda d: d.id):
+        size = _delivered(case, one)
+        if one.voided_on is not None or one.sold_at is None or not size:
+            continue
+        if any(s.quantity == size and s.sold_at == one.sold_at for s in open_sales):
+            continue
+        own = next((s for s in posted if s.sale.sold_at == one.sold_at and s.sale.quantity == size), None)
+        if own is not None:
+            posted.remove(own)
+            pairs.append((own, one))
+    return pairs
+
+
+def _delivery_quote(case: Case, one: MetrcDelivery) -> Quote:
+    at = f"sold {case.clock(one.sold_at)}" if one.sold_at else "no sale time"
+    says = f"delivery {one.id}: {at}, {plain(_delivered(case, one))} of this package"
+    return Quote("metrc", f"GET /sales/v2/deliveries/{one.id}", case.evidence.deliveries.as_of, says)
+
+
 # --- packages ---------------------------------------------------------------------------------------------------------
 
 
 def _packages(case: Case) -> list[Finding]:
-    return [_made_twice(case, each) for each in packages_made_twice(case.evidence)]
+    copy = copied_from(case.evidence)
+    copied = [_made_twice(case, copy, of=copy.keep.source_labels[0])] if copy is not None else []
+    return [*copied, *(_made_twice(case, each) for each in packages_made_twice(case.evidence))]
 
 
-def _made_twice(case: Case, made: MadeTwice) -> Finding:
+def _made_twice(case: Case, made: MadeTwice, of: str | None = None) -> Finding:
+    """Asked by the source, the copies took too much off it; asked by a copy (then ``of`` is its source), it is too much."""
     code = "duplication.package-twice"
     labels = ", ".join(child.label for child in made.remove)
     wait = _still_on_its_way(case)
     untouched = all(child.quantity == child.original_quantity for child in made.remove)
+    seen = case.evidence.kindred if of else case.evidence.children
     undo = "discontinue it in METRC" if untouched else "call compliance: something was already taken from it"
     return Finding(
         code=code,
         cause=Cause.DUPLICATION,
-        headline=f"METRC made the same package {_times(len(made.remove) + 1)} out of this one; the POS made it once.",
+        headline=f"METRC made the same package {_times(len(made.remove) + 1)} out of {of or 'this one'}; the POS made it once.",
         action=_wait(case, wait, f"package {labels}")
         or Action(
             ActionKind.REMOVE_DUPLICATE,
@@ -406,15 +478,13 @@ def _made_twice(case: Case, made: MadeTwice) -> Finding:
             Quote(
                 "metrc",
                 f"GET /packages/v2/{child.label}",
-                case.evidence.children.as_of if case.evidence.children is not None else None,
-                f"{child.label}: made of this package{f' on {child.packaged_on}' if child.packaged_on else ''}, "
+                seen.as_of if seen is not None else None,
+                f"{child.label}: made of {of or 'this package'}{f' on {child.packaged_on}' if child.packaged_on else ''}, "
                 f"{plain(made.quantity)} of it",
             )
             for child in (made.keep, *made.remove)
         ),
-        shares=tuple(
-            s for child in made.remove for s in share(code, made.quantity, f"metrc package {child.label}", rest=True)
-        ),
+        shares=_too_much(code, case, made, asked_by_copy=of is not None),
         duplicates=(
             Duplicate(
                 system="metrc",
@@ -426,8 +496,24 @@ def _made_twice(case: Case, made: MadeTwice) -> Finding:
             ),
         ),
         must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
-        related=tuple(child.label for child in (made.keep, *made.remove)),
+        related=tuple(
+            label
+            for label in (of, *(child.label for child in (made.keep, *made.remove)))
+            if label and label != case.label
+        )
+        if of
+        else tuple(child.label for child in (made.keep, *made.remove)),
         confidence=Confidence.LIKELY,
+    )
+
+
+def _too_much(code: str, case: Case, made: MadeTwice, *, asked_by_copy: bool) -> tuple[Share, ...]:
+    package = case.evidence.package.value
+    if asked_by_copy:
+        left = package.quantity if package is not None else None
+        return share(code, -left if left else None, f"metrc package {case.label}", rest=True)
+    return tuple(
+        s for child in made.remove for s in share(code, made.quantity, f"metrc package {child.label}", rest=True)
     )
 
 

@@ -56,7 +56,7 @@ from bot.model import (
 )
 from bot.posting import Fate, PostedSale, quantity_on
 from bot.refusals import Blame, blame, could_be
-from bot.splits import unrecorded_sources
+from bot.splits import copied_from, unrecorded_sources
 from bot.twins import find_twins
 from bot.units import EACH, plain, same_unit
 
@@ -286,7 +286,7 @@ def _metrc_only(case: Case) -> list[Finding]:
     package = e.package.value
     if package is None or not package.quantity:
         return []
-    if _just_received(case) or e.pos_events.value or e.pos_sales.value or unrecorded_sources(e):
+    if _just_received(case) or e.pos_events.value or e.pos_sales.value or unrecorded_sources(e) or copied_from(e):
         return []
     came = f"received {case.clock(package.received_at)}" if package.received_at else "made at this license"
     said = quote(e.package, f"{plain(package.quantity)} {package.unit}, {came}")
@@ -431,8 +431,77 @@ def _items(case: Case) -> list[Finding]:
     named = [r for r in rows if r.metrc_item and item.name and not _same_name(r.metrc_item, item.name)]
     if named:
         return [_other_item(case, item, named[0])]
+    twins = _twin_products(case, item, rows)
+    if twins:
+        return twins
     filed = [r for r in rows if r.metrc_category and item.category and not _same_name(r.metrc_category, item.category)]
     return [_other_category(case, item, filed[0])] if filed else []
+
+
+def _twin_products(case: Case, item: MetrcItem, rows: tuple[PosPackage, ...]) -> list[Finding]:
+    """One METRC item, two products in the POS, as an import makes them that finds no product of the item's name."""
+    if case.evidence.pos_twins:
+        return [_on_the_wrong_twin(case, item, rows[0], case.evidence.pos_twins[0])]
+    return _shared_by_twins(case, rows)
+
+
+def _on_the_wrong_twin(case: Case, item: MetrcItem, row: PosPackage, twin: PosPackage) -> Finding:
+    return Finding(
+        code="mapping.twin-products",
+        cause=Cause.MAPPING,
+        headline=f"The POS has two products for METRC's “{item.name}”: this package is on “{row.product_name}”, "
+        f"which is linked to no item; {twin.label} is on “{twin.product_name}”.",
+        action=Action(
+            ActionKind.FIX_MAPPING,
+            f"Move the package to “{twin.product_name}”, or link its product to “{item.name}”, and retire the product that "
+            "the import made. The count stays.",
+        ),
+        evidence=(
+            quote(case.evidence.package, f"item “{item.name}”"),
+            _linked(row, f"product “{row.product_name}”, linked to no METRC item"),
+            _linked(twin, f"product “{twin.product_name}”, linked to “{twin.metrc_item}”"),
+        ),
+        brings_about=("failed_post.refused",) if (events := _blamed(case)) else (),
+        events=events,
+        related=(twin.label,),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _shared_by_twins(case: Case, rows: tuple[PosPackage, ...]) -> list[Finding]:
+    """Two products show the same stock of one package, which was received once: one of the two rows is too many."""
+    code = "mapping.twin-products"
+    receives = [event for event in case.evidence.pos_events.value or () if event.kind == "receive"]
+    if len(rows) != 2 or not case.evidence.pos_events.was_read or len(receives) > 1 or case.gap is None:
+        return []
+    keep, twin = sorted(rows, key=lambda row: (not row.metrc_item, str(row.received_at or "~"), row.record_id))
+    quantity = in_metrc_units(twin.quantity, twin.unit, case.evidence)
+    products = {row.product_id or row.product_name for row in rows}
+    if len(products) != 2 or keep.quantity != twin.quantity or not quantity or case.gap.unexplained < quantity:
+        return []
+    ref = f"pos row {twin.record_id}"
+    if ref in case.idle:
+        return []
+    return [
+        Finding(
+            code=code,
+            cause=Cause.MAPPING,
+            headline=f"Two products of the POS show the same stock of this package: “{keep.product_name}” and "
+            f"“{twin.product_name}” have {plain(twin.quantity)} each; it was received once.",
+            action=Action(
+                ActionKind.FIX_POS_RECORD,
+                f"Keep the row of “{keep.product_name}”; take the stock off “{twin.product_name}” in the POS without "
+                "telling METRC, and retire that product.",
+            ),
+            evidence=(
+                _linked(keep, f"“{keep.product_name}”: {plain(keep.quantity)}"),
+                _linked(twin, f"“{twin.product_name}”: {plain(twin.quantity)}"),
+                quote(case.evidence.pos_events, f"{len(receives) or 'no'} receive{'' if len(receives) == 1 else 's'}"),
+            ),
+            shares=share(code, quantity, ref, rest=True),
+            confidence=Confidence.LIKELY,
+        )
+    ]
 
 
 def _other_item(case: Case, item: MetrcItem, row: PosPackage) -> Finding:

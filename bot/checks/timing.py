@@ -49,6 +49,7 @@ from bot.units import plain
 
 NAME = CheckName.TIMING
 MOST_LATE: Final = 3
+LONGEST_TO_REPORT: Final = timedelta(hours=24)
 
 
 def check(case: Case) -> Outcome:
@@ -111,7 +112,14 @@ def _after_refusal(case: Case, refused: tuple[PostedSale, ...]) -> Action:
     mend = "Mend what the message says" if told else "Find in the POS why it was refused, and mend that"
     if kind is ActionKind.CONTACT_COMPLIANCE:
         mend = "Call compliance: as the package stands METRC takes no sale of it. Mend what the message says"
-    return Action(kind, f"{mend}, then resend {names} with the original sale time.")
+    return Action(kind, f"{mend}, then resend {names} with the original sale time.{_overdue(case, refused)}")
+
+
+def _overdue(case: Case, sales: tuple[PostedSale, ...]) -> str:
+    """The state's own time to report a sale. California's is documented; a day is the longest that is known of any."""
+    if all(case.now - s.sale.sold_at <= LONGEST_TO_REPORT for s in sales):
+        return ""
+    return " More than 24 h have passed, the longest that a state is known to allow: tell compliance as well."
 
 
 def _mended_by(case: Case, refused: tuple[PostedSale, ...]) -> ActionKind:
@@ -140,7 +148,8 @@ def _never_posted(case: Case) -> list[Finding]:
             headline=f"METRC never took {_name(sales)}, rung up {ago(case.now - sales[0].sale.sold_at)} ago. {_upper(_it(sales))} will not arrive by {_self(sales)}.",
             action=Action(
                 ActionKind.RESEND,
-                f"Find why it failed in the POS, then resend {_names(sales)} with the original sale time.",
+                f"Find why it failed in the POS, then resend {_names(sales)} with the original sale time."
+                f"{_overdue(case, sales)}",
             ),
             evidence=(*_quoted(case, sales), quote(case.evidence.receipts, "no receipt for it")),
             shares=(*_taken(code, case, lost), *_taken(code, case, absent, rest=True)),

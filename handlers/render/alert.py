@@ -15,6 +15,7 @@ from bot.attend import KEYS, QUIET, Snooze
 from bot.opening import Opening, spoken
 from handlers.render.blocks import (
     BUTTON_LIMIT,
+    ELLIPSIS,
     SECTION_LIMIT,
     Block,
     Message,
@@ -60,7 +61,7 @@ def render_letter(letter: Letter, opening: Opening, now: datetime, *, is_repeat:
         return _marked(render_alert(letter.alert, opening, now), is_repeat=is_repeat)
     if letter.what is What.ESCALATE:
         return _marked(_escalated(letter, opening), is_repeat=is_repeat)
-    return _marked(_sentence(cut(letter.text, MOST_CHARACTERS)), is_repeat=is_repeat)
+    return _marked(_sentence(cut(letter.text, MOST_CHARACTERS) or ELLIPSIS), is_repeat=is_repeat)
 
 
 def render_alert(alert: Alert, opening: Opening, now: datetime) -> Message:
@@ -71,7 +72,7 @@ def render_alert(alert: Alert, opening: Opening, now: datetime) -> Message:
         *_buttons(alert, opening, now),
         _small_print(alert, opening),
     ]
-    return Message(text=cut_plain(_notification(alert), TEXT_LIMIT), blocks=tuple(blocks))
+    return Message(text=cut(_notification(alert), TEXT_LIMIT), blocks=tuple(blocks))
 
 
 def _headline(alert: Alert) -> str:
@@ -186,11 +187,11 @@ def _escalated(letter: Letter, opening: Opening) -> Message:
     where = f"The alert is in {_addressee(alert.channel)}." if alert.channel else ""
     own = [_button(ACKNOWLEDGE, action_id=ACKNOWLEDGE_ACTION, value=alert.id, style="primary")]
     blocks = (
-        section(cut(letter.text, MOST_CHARACTERS)),
+        section(cut(letter.text, MOST_CHARACTERS) or ELLIPSIS),
         actions(f"alert/{alert.version}", own),
         context(f"Since {date(alert.since, ZoneInfo(opening.zone))}. {where}".strip()),
     )
-    return Message(text=cut_plain(letter.text, TEXT_LIMIT), blocks=blocks)
+    return Message(text=cut(letter.text, TEXT_LIMIT) or ELLIPSIS, blocks=blocks)
 
 
 def _sentence(markup: str) -> Message:

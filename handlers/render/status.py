@@ -10,25 +10,39 @@ from zoneinfo import ZoneInfo
 from bot.alerts import Alert, State
 from bot.opening import spoken
 from bot.status import Standing
-from handlers.render.blocks import Block, Message, bold, context, cut, cut_plain, date, listed, section, user
+from handlers.render.blocks import Block, Message, bold, context, cut, date, listed, section, size, user
 
 LATE: Final = timedelta(minutes=30)
 SOON: Final = 14
 MOST_SHOPS: Final = 20
 MOST_ALERTS: Final = 5
+MOST_CHARACTERS: Final = 9000
 
 
 def render_status(shops: Sequence[Standing], now: datetime) -> Message:
     """A paragraph for each shop; those with something to do stand first."""
     ordered = sorted(shops, key=lambda shop: (not _is_troubled(shop, now), shop.name))
-    blocks: list[Block] = [section(_shop(shop, now)) for shop in ordered[:MOST_SHOPS]]
-    if len(ordered) > MOST_SHOPS:
+    shown = _that_fit([_shop(shop, now) for shop in ordered[:MOST_SHOPS]])
+    blocks: list[Block] = [section(markup) for markup in shown]
+    if len(ordered) > len(shown):
         blocks.append(
-            context(f"… {len(ordered) - MOST_SHOPS} more shops, all quiet or less urgent. Name one: status at LICENSE")
+            context(f"… {len(ordered) - len(shown)} more shops, all quiet or less urgent. Name one: status at LICENSE")
         )
     if not blocks:
         blocks = [section("No shop is configured.")]
-    return Message(text=cut_plain(_summary(ordered, now), 300), blocks=tuple(blocks))
+    return Message(text=cut(_summary(ordered, now), 300), blocks=tuple(blocks))
+
+
+def _that_fit(paragraphs: Sequence[str]) -> list[str]:
+    """As many as one message can hold, the first one always."""
+    kept: list[str] = []
+    room = MOST_CHARACTERS
+    for paragraph in paragraphs:
+        room -= size(paragraph)
+        if kept and room < 0:
+            break
+        kept.append(paragraph)
+    return kept
 
 
 def _summary(shops: Sequence[Standing], now: datetime) -> str:

@@ -39,6 +39,11 @@ def view_problems(view: dict[str, Any]) -> list[str]:
     return found
 
 
+def characters(value: Any) -> int:
+    """All characters of a message's or view's texts, in UTF-16 units; ids and values included."""
+    return sum(_units(each) for each in _strings(value))
+
+
 def _mrkdwn_in(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if value.get("type") == "mrkdwn":

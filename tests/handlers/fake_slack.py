@@ -45,6 +45,7 @@ class FakeSlack:
     missing: set[str] = field(default_factory=lambda: {"conversations.open"})
     # methods that are carried out, but whose answer is lost
     lost: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: list[dict[str, Any]] = field(default_factory=list)
     uploads: list[bytes] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
@@ -183,7 +184,9 @@ _OTHERS = {
     },
     "files.getUploadURLExternal": lambda slack, body: {"upload_url": f"{slack.url}/upload/1", "file_id": "F0FILE"},
     "files.completeUploadExternal": _completed,
-    "users.info": lambda _, body: {"user": {"id": body["user"], "team_id": "T0DEMO", "name": body["user"].lower()}},
+    "users.info": lambda slack, body: {
+        "user": {"id": body["user"], "team_id": "T0DEMO", "name": "x", **slack.people.get(body["user"], {})}
+    },
     "conversations.members": lambda *_: {"members": ["U0DANA", "U0LEE"], "response_metadata": {"next_cursor": ""}},
 }
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 import pytest
 
-from bot.serve import send_now
+from bot import attend
+from bot.serve import health_only, send_now, voices
 from bot.watch import ONCE
 from demo.world import World
 from tests.handlers.removal_shop import FAR, GUEST, LEE, opened
 from tests.store import NOW
 
 MINUTES = timedelta(minutes=1)
-HARBOR_OPEN = {"opening_hours": "Mo-Su 00:00-24:00"}
 
 
 @pytest.fixture
@@ -92,12 +94,12 @@ async def test_the_second_press_is_told_who_was_first(shop):
     """Nothing changes, and the second presser hears why."""
     shop.world.kill_key()
     await round_of(shop)
+    seen = shop.slack.messages()[0]
     await press(shop, "acknowledge_alert", LEE)
-    first = shop.slack.messages()[0]
-    shop.slack.workspace.put(first)
+    await shop.slack.press(seen.ts, "acknowledge_alert", "U0DANA", as_seen=seen)
+    await shop.settle()
+    assert shop.told("U0DANA") == "@Lee Marsh already has it in hand."
     alert = (await shop.bot.books.alerts.known(shop.clock.now()))[0]
-    from bot import attend
-
     attended = await attend.acknowledge(shop.bot.attending(), alert.id, "U0DANA")
     assert (attended.taken, attended.alert.by) == (False, LEE)
 
@@ -232,13 +234,10 @@ async def test_a_chart_that_fails_stops_no_alert(tmp_path, empty_database):
 
 async def test_status_tells_keys_syncs_posting_alerts_and_approvals(tmp_path, empty_database):
     """Only whoever asks sees it, and METRC is not asked for it."""
-    issued = {"metrc": None}
     async with opened(tmp_path, empty_database, World.healthy(NOW)) as shop:
-        del issued
         await round_of(shop)
         shop.world.kill_key()
         await round_of(shop, minutes=5)
-        asked = len(shop.metrc.requests) if hasattr(shop.metrc, "requests") else None
         await shop.ask("status", LEE)
         told = shop.told(LEE)
         assert told.startswith("● Harbor Street · 402R-X0042")
@@ -248,7 +247,6 @@ async def test_status_tells_keys_syncs_posting_alerts_and_approvals(tmp_path, em
         assert "Posting: half of" in told
         assert "Alerts: METRC refuses the user key" in told
         assert "Approvals: none waiting" in told
-        assert asked is None or asked == len(shop.metrc.requests)
 
 
 async def test_status_of_one_shop_and_of_none(shop):
@@ -258,3 +256,31 @@ async def test_status_of_one_shop_and_of_none(shop):
     await shop.ask("status nowhere", LEE)
     assert "nowhere" in shop.told(LEE)
     assert "Harbor Street" in shop.told(LEE)
+
+
+# --- a process of its own ---------------------------------------------------------------------------------------------
+
+
+async def test_a_worker_shows_its_health_and_takes_nothing_from_slack(shop):
+    """It is ready although no socket stands, for it needs none."""
+    shop.bot.settings = replace(shop.bot.settings, slack=replace(shop.bot.settings.slack, app_token="xapp-1"))
+    transport = httpx.ASGITransport(health_only(shop.bot, shop.side))
+    async with httpx.AsyncClient(transport=transport, base_url="http://worker") as client:
+        assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get("/healthz")).text == "ok"
+        assert (await client.post("/slack/events")).status_code == 404
+
+
+async def test_the_digest_is_one_message_with_its_chart_and_is_not_said_twice(shop):
+    """Also when another process tries the same week again."""
+    await round_of(shop)
+    for _ in range(2):
+        _, charting = voices(shop.bot)
+        await charting.tell_week("C0FLOOR", "digest/C0FLOOR/2026-03-02")
+    first, chart = shop.slack.messages()
+    told = shop.slack.message_as_text(first)
+    assert told.startswith("The last seven days · Harbor Street")
+    assert "Half of the sales were in METRC after" in told
+    assert "Alerts: 0 (before: 0)" in told
+    assert chart.files[0]["alt_txt"].startswith("Charts over 8 weeks, oldest first.")
+    assert chart.thread_ts == first.ts

@@ -140,6 +140,7 @@ def test_receipts_manifests_and_products_are_asked_by_their_word(text, kind, val
     "text",
     [
         "https://1a4.com/3W5E11264SGPN",
+        "<https://1a4.com/3W5E11264SGPN>",
         "package <https://id.1a4.com/3W5E11264SGPN>",
         "<https://1a4.com/3W5E11264SGPN|1a4.com/3W5E11264SGPN>",
         "id.14a.com/3W5E11264SGPN.",

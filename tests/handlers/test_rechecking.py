@@ -46,7 +46,7 @@ async def test_it_looks_again_when_it_said_it_would(shop):
     """Not before; in the thread that asked, naming who asked; and not a second time."""
     await shop.ask(f"package {LABEL}", ASKER)
     before = len(replies(shop))
-    assert any("ait until" in text for text in replies(shop))
+    assert any("Look again at" in text for text in replies(shop))
     await tick(shop)
     assert len(replies(shop)) == before
     shop.clock.at += timedelta(hours=2)
