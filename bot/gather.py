@@ -82,7 +82,7 @@ MOST_UNHEARD: Final = 5
 MOST_LOTS: Final = 20
 MOST_TWINS: Final = 3
 # and so many receipts of their sales are opened
-MOST_ELSEWHERE: Final = 40
+MOST_ELSEWHERE: Final = 100
 LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 UNSETTLED: Final = frozenset({Submission.PENDING, Submission.FAILED})
 FAMILIES: Final = ("packages", "sales", "transfers")

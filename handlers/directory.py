@@ -62,10 +62,10 @@ def person_of(user: Mapping[str, Any], home: str) -> Person:
 
 
 def _team(user: Mapping[str, Any], home: str) -> str:
-    """The home workspace; nowhere for somebody whom only a shared channel brings in."""
+    """The home workspace, also where none is named; nowhere for somebody whom only a shared channel brings in."""
     if user.get("is_stranger"):
         return NOWHERE
-    own = str(user.get("team_id") or NOWHERE)
+    own = str(user.get("team_id", home) or NOWHERE)
     # in an organisation one account belongs to several workspaces
     others = mapping(user.get("enterprise_user")).get("teams")
     return home if isinstance(others, list) and home in others else own

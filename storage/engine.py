@@ -21,6 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import StorageError
+from storage.together import Together
 
 ACCEPTED = ("sqlite+aiosqlite", "postgresql+psycopg")
 
@@ -47,6 +48,7 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         # SQLite has one writer at a time anyway; waiting here is fair and keeps its threads free for readers.
         self._writer: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
+        self.together = Together(self.writing)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

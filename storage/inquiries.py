@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, delete, select, update
 
 from bot.inquiries import LEFT_BEHIND, Inquiry, Verdict
 from bot.model import Cause, SubjectKind
@@ -17,6 +17,9 @@ _INQUIRIES = table_of(InquiryRow)
 _ASKERS = table_of(InquiryAskerRow)
 _VERDICTS = table_of(VerdictRow)
 _SWEEPS = table_of(KeptSweepRow)
+
+# nobody leafs through an older one: the shop has long moved on
+SWEEPS_KEPT: Final = timedelta(days=7)
 
 
 class SqlInquiries:
@@ -118,6 +121,7 @@ class SqlInquiries:
         """Keep the causes of a whole shop as JSON, so that they can be leafed through."""
         columns = {"id": sweep_id, "license": facility, "at": now, "body": body}
         async with self._database.writing() as connection:
+            await connection.execute(delete(_SWEEPS).where(_SWEEPS.c.at < now - SWEEPS_KEPT))
             await connection.execute(self._database.insert(_SWEEPS).values(columns).on_conflict_do_nothing())
 
     async def sweep(self, sweep_id: str) -> str | None:

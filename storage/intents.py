@@ -155,8 +155,12 @@ class SqlIntents:
             "is_answered": False,
         }
         statement = self._database.insert(_PRESSES).values(**columns).on_conflict_do_nothing()
-        async with self._database.writing() as connection:
+
+        async def insert(connection: AsyncConnection) -> bool:
             return await connection.scalar(statement.returning(_PRESSES.c.id)) is not None
+
+        # Slack waits for it, and so do others who press at the same moment
+        return await self._database.together.write(insert)
 
     async def was_taken(self, press_id: str) -> bool:
         """Whether this press was kept before."""

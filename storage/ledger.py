@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import StorageError
 from bot.model import Diagnosis, Evidence, Stored
@@ -93,9 +94,12 @@ class SqlLedger:
     async def first_time(self, key: str, now: datetime) -> bool:
         """Whether this delivery key was never seen before; whoever inserts the row wins, all others get False."""
         statement = self._database.insert(_KEYS).values(key=key, first_seen_at=now).on_conflict_do_nothing()
-        async with self._database.writing() as connection:
+
+        async def insert(connection: AsyncConnection) -> bool:
             # What comes back is the row that was inserted; a row count is not the same on every driver.
             return await connection.scalar(statement.returning(_KEYS.c.key)) is not None
+
+        return await self._database.together.write(insert)
 
 
 def _stored(row: Row[Any]) -> Stored:

@@ -60,10 +60,14 @@ def _what_works(case: Case) -> str:
         f"The key worked {_since(case, access.facilities.as_of)}" if access.facilities.was_read else "The key works"
     )
     families = " and ".join(probe.family for probe in access.probes) or "the list of facilities"
-    rights = access.rights
-    known = rights is not None and rights.was_read
-    told = f"its rights were read {_since(case, rights.as_of)}" if known and rights else "its rights were not asked for"
-    return f"{worked} and may read {families}; {told}; writing is unproven."
+    return f"{worked} and may read {families}; {_rights_told(case)}; writing is unproven."
+
+
+def _rights_told(case: Case) -> str:
+    rights = case.evidence.access.rights
+    if rights is None:
+        return "its rights were not asked for"
+    return f"its rights were read {_since(case, rights.as_of)}" if rights.was_read else "its rights could not be read"
 
 
 def _since(case: Case, at: datetime | None) -> str:

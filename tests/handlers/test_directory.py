@@ -38,7 +38,7 @@ def test_the_name_is_the_one_people_see():
     assert person_of(DANA | {"profile": {"display_name": "Dana O."}}, HOME).name == "Dana O."
     assert person_of(DANA, HOME) == Person("U0DANA", "Dana Orrin", HOME)
     assert person_of({"id": "U0DANA", "name": "dana"}, HOME).name == "dana"
-    assert person_of({"id": "U0DANA"}, HOME) == Person("U0DANA", "U0DANA", "")
+    assert person_of({"id": "U0DANA"}, HOME) == Person("U0DANA", "U0DANA", HOME)
     with pytest.raises(ChatError, match="no_id"):
         person_of({}, HOME)
 

@@ -305,12 +305,14 @@ async def test_who_is_not_in_the_shops_channel_is_told_where_to_ask(start):
     assert (len(bot.answer.questions), len(wide.answer.questions)) == (1, 1)
 
 
-async def test_when_slack_does_not_say_who_asks_nothing_is_looked_up(bot):
-    """And that is said."""
-    bot.slack.errors["users.info"].append("fatal_error")
-    await bot.command(LABEL)
+async def test_when_slack_does_not_say_who_asks_only_the_shops_own_channel_is_open(bot):
+    """Elsewhere nothing is looked up, and that is said."""
+    bot.slack.errors["users.info"] += ["fatal_error", "fatal_error"]
+    await bot.command(LABEL, channel_id="C0OTHER")
     assert "could not ask Slack who you are" in texts(bot.slack.whispers[0])
     assert bot.answer.questions == []
+    await bot.command(LABEL)
+    assert len(bot.answer.questions) == 1
 
 
 async def test_a_shelf_in_the_answer_is_asked_again_with_it(bot):

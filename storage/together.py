@@ -1,0 +1,69 @@
+"""Small writes that come at the same moment are committed together.
+
+A commit costs a wait for the disk, whatever is in it. What has to be written before Slack is acknowledged must not queue for
+one wait after another, so whoever comes while a commit is under way shares the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, TypeVar, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import StorageError
+
+T = TypeVar("T")
+_Waiting = tuple[Callable[[AsyncConnection], Awaitable[Any]], asyncio.Future[Any]]
+
+MOST_TOGETHER: Final = 200
+
+
+class Together:
+    """``writing`` opens a transaction. A group that fails is written one by one, so that nobody pays for another."""
+
+    def __init__(self, writing: Callable[[], AbstractAsyncContextManager[AsyncConnection]]) -> None:
+        self._writing = writing
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def write(self, write: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What ``write`` returns, once it is committed. Raises ``StorageError``."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((write, done))
+        if self._writer is None or self._writer.done():
+            # a task of its own: whoever gives up waiting must not take the others' write with them
+            self._writer = asyncio.create_task(self._write_all())
+        return cast("T", await done)
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            try:
+                await self._write(group)
+            finally:
+                for _, done in group:
+                    # only when this process is being ended
+                    done.cancel()
+
+    async def _write(self, group: Sequence[_Waiting]) -> None:
+        try:
+            async with self._writing() as connection:
+                answers = [await write(connection) for write, _ in group]
+        except StorageError as error:
+            if len(group) > 1:
+                for one in group:
+                    await self._write([one])
+            else:
+                _settle(group[0][1], error)
+            return
+        for (_, done), answer in zip(group, answers, strict=True):
+            if not done.done():
+                done.set_result(answer)
+
+
+def _settle(done: asyncio.Future[Any], error: StorageError) -> None:
+    if not done.done():
+        done.set_exception(StorageError(str(error)))
