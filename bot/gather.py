@@ -284,7 +284,6 @@ class _Gathering:
             self._search(known, lists),
             self._children(known, lists),
             self._kindred(known, lists),
-            self._lots(known, lists),
             self._unheard(known, lists),
             self._delays(lists),
         )
@@ -318,7 +317,7 @@ class _Gathering:
         asked = "GET /sales/v2/receipts/active and inactive"
         lists.receipts = self._from_mirror(asked, touching, problem, window, RECEIPT_FEEDS)
         lists.receipts_window = window
-        await self._deliveries(known, touching, lists)
+        await _at_once(self._deliveries(known, touching, lists), self._lots(known, touching, lists))
 
     async def _open_siblings(
         self, known: Known, touching: Sequence[MetrcReceipt], window: Window, unread: dict[int, MetrcReceipt]
@@ -327,7 +326,7 @@ class _Gathering:
 
         Those that fail or are beyond the limit stay unread, for any of them may be what is looked for.
         """
-        if known.too_little(touching) <= 0:
+        if known.left_over(touching) <= 0:
             return False
         like = await self.desk.mirror.receipts_like(known.sibling_sales(window.start), ())
         wanted = [r for r in like if r.lines is None and r.is_live and r.id not in unread]
@@ -367,7 +366,7 @@ class _Gathering:
 
     async def _deliveries(self, known: Known, touching: Sequence[MetrcReceipt], lists: Lists) -> None:
         """A sale handed over by delivery is in no receipt; asked when a sale found none, or METRC took off too much."""
-        lost = known.lost(touching) or (known.sales if known.too_little(touching) > 0 else ())
+        lost = known.lost(touching) or (known.sales if known.left_over(touching) > 0 else ())
         asked = "GET /sales/v2/deliveries/active and inactive"
         if not lost:
             lists.deliveries = Reading("metrc", asked, self.now, ())
@@ -441,9 +440,11 @@ class _Gathering:
         window = Window(known.since, self.now)
         lists.kindred = self._from_mirror(asked, rows, problem, window, (Feed.PACKAGES_ACTIVE,))
 
-    async def _lots(self, known: Known, lists: Lists) -> None:
+    async def _lots(self, known: Known, touching: Sequence[MetrcReceipt], lists: Lists) -> None:
         """Other lots of the product as METRC's list of packages has them, where the mirror holds it or it is read anyway."""
-        held = await self.desk.mirror.coverage(Feed.PACKAGES_ACTIVE) if known.sibling_lots else None
+        if not known.left_over(touching) or not known.sibling_lots:
+            return
+        held = await self.desk.mirror.coverage(Feed.PACKAGES_ACTIVE)
         since = held.window.end if held is not None else known.since if known.may_be_split else None
         if since is None or await self._freshen((Feed.PACKAGES_ACTIVE,), since) is not None:
             return
@@ -825,8 +826,8 @@ class Known:
         )
         return tuple(islice(twins, MOST_TWINS))
 
-    def too_little(self, receipts: Iterable[MetrcReceipt]) -> Decimal:
-        """What METRC counts less than the POS, beyond what its receipts took off more than the POS sold."""
+    def left_over(self, receipts: Iterable[MetrcReceipt]) -> Decimal:
+        """POS − METRC at first sight, less what receipts took off beyond the POS's sales: what they do not explain."""
         taken = sum((quantity_on(receipt, self.label) for receipt in receipts if receipt.is_live), Decimal(0))
         return (self.off_by or Decimal(0)) - (taken - sum((line.takes for line in self.sales), Decimal(0)))
 

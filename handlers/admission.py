@@ -44,7 +44,7 @@ class Admission:
             return await self.who_is_not(user) or await self._outside(user, channel, facility)
         except ChatError as error:
             log.warning("who asks could not be looked up: %s", error)
-            return None if _is_home(channel, facility) else ask_words.NOT_KNOWN
+            return None if facility.channel in {None, channel} else ask_words.NOT_KNOWN
 
     async def who_is_not(self, user: str) -> str | None:
         """Why this person may ask nothing at all; None: they may. Raises ``ChatError``."""
@@ -60,7 +60,7 @@ class Admission:
         return tuple([shop for shop in facilities if await self._outside(user, "", shop) is None])
 
     async def _outside(self, user: str, channel: str, facility: FacilitySettings) -> str | None:
-        if self._mode != "channel" or _is_home(channel, facility):
+        if self._mode != "channel" or facility.channel is None or channel == facility.channel:
             return None
         if user in await self._in_channel(facility.channel):
             return None
@@ -90,8 +90,3 @@ class Admission:
             if not cursor:
                 break
         return frozenset(members)
-
-
-def _is_home(channel: str, facility: FacilitySettings) -> bool:
-    """Whether the question is asked in the shop's channel; a shop without one is asked about anywhere."""
-    return facility.channel is None or channel == facility.channel

@@ -216,7 +216,8 @@ class Asking:
 
         async def offer(parent: Posted | None) -> None:
             joined = await self._services.inquiries.askers(one.id)
-            await cards.offer(diagnosis, command.user, parent, joined=[who for who in joined if who != command.user])
+            others = [who for who in joined if who != command.user]
+            await cards.offer(diagnosis, command.user, parent, team=command.team, joined=others)
 
         return offer
 

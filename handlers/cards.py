@@ -76,17 +76,24 @@ class Cards:
     # --- offering
 
     async def offer(
-        self, diagnosis: Diagnosis, asked_by: str, thread: Posted | None, *, joined: Sequence[str] = ()
+        self,
+        diagnosis: Diagnosis,
+        asked_by: str,
+        thread: Posted | None,
+        *,
+        team: str = "",
+        joined: Sequence[str] = (),
     ) -> None:
         """Write down who asked what; then offer what may be removed, one card each. Raises nothing of our own.
 
         ``thread``: the parent of the thread that has the answer; None: it was told privately, where no card can be.
-        ``joined``: who asked the same while it was being answered.
+        ``joined``: who asked the same while it was being answered. ``team``: the workspace that the question was signed for.
         """
         try:
             await approve.note_question(self.office, diagnosis, asked_by or PROGRAM)
             if thread is not None and approve.may_offer(diagnosis):
-                await self._offer(diagnosis, [who for who in (asked_by, *joined) if who], thread)
+                askers = [who for who in (asked_by, *joined) if who]
+                await self._offer(diagnosis, askers, thread, await self._home(team))
         except CountlastError as error:
             log.warning("the removal was not offered: %s", error)
             await self._say(thread, f"{card_words.NO_CARD}: {cut(str(error), 600)}")
@@ -101,8 +108,17 @@ class Cards:
         except CountlastError as error:
             log.warning("who joined a question was not written down: %s", error)
 
-    async def _offer(self, diagnosis: Diagnosis, askers: Sequence[str], thread: Posted) -> None:
-        home = await self._directory.home()
+    async def _home(self, team: str) -> str:
+        """The workspace that a card is for; while Slack does not say, the one of the question, for the act asks again."""
+        try:
+            return await self._directory.home()
+        except ChatError as error:
+            if not team:
+                raise
+            log.warning("which workspace this is was not told: %s", error)
+            return team
+
+    async def _offer(self, diagnosis: Diagnosis, askers: Sequence[str], thread: Posted, home: str) -> None:
         for intent in await approve.propose(self.office, diagnosis.id, askers=askers, team=home):
             posted = await self._chat.post(thread.channel, self._drawn(intent), thread=thread.ts)
             await self.office.intents.place(intent.id, Card(posted.channel, posted.ts, thread.ts), intent.revision)

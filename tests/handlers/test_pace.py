@@ -1,6 +1,9 @@
-"""One person's questions in a minute."""
+"""One person's questions in a minute, and that nobody waits for somebody else's."""
+
+import asyncio
 
 from handlers.pace import Pace
+from handlers.work import Work
 
 
 class Timer:
@@ -41,3 +44,27 @@ def test_nobody_pays_for_others_and_nobody_is_kept_for_ever():
     timer.now = 61.0
     assert pace.allows("dana")
     assert list(pace._asked) == ["dana"]
+
+
+async def test_who_floods_the_work_waits_for_himself():
+    """Another person's job begins at once, however many of one person queue."""
+    gate, began = asyncio.Event(), []
+    work = Work(limit=50)
+
+    async def held():
+        await gate.wait()
+
+    async def other():
+        began.append("other")
+
+    async def unheard(_):
+        raise AssertionError("nothing went wrong")
+
+    for _ in range(500):
+        work.start(held, unheard, person="U0FLOOD")
+    work.start(other, unheard, person="U0LEE")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert began == ["other"]
+    gate.set()
+    await work.idle()
