@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.checks import mapping
 from bot.errors import ProblemKind
 from bot.gather import holds_all
 from bot.mirror import OVERLAP
@@ -42,6 +43,7 @@ from tests.evidence import (
     add_events,
     add_receipts,
     add_sales,
+    case,
     codes,
     counted,
     days,
@@ -322,6 +324,13 @@ def test_two_products_that_show_one_stock_are_counted_once():
     assert diagnosis.code == "mapping.twin-products"
     assert shares(diagnosis) == [("mapping.twin-products", "38", "pos row r2")]
     assert diagnosis.action.kind is ActionKind.FIX_POS_RECORD
+
+
+def test_a_shadow_that_explains_nothing_is_not_accused():
+    """Another event closed the account."""
+    shadow = row(record_id="r2", product_id="5099", product_name="Imported", metrc_item=None)
+    evidence = replace(HEALTHY, pos_rows=read((*(HEALTHY.pos_rows.value or ()), shadow), "pos"))
+    assert codes(mapping.check(replace(case(evidence), idle=frozenset({"pos row r2"}), laid=None))) == []
 
 
 def test_two_products_made_of_one_package_are_right():

@@ -510,7 +510,7 @@ function messageShortcuts(message) {
   const offeredHere = ui.state.shortcuts.filter((one) => one.kind === "message");
   if (message.only_me || !offeredHere.length) return null;
   const run = (one) => send("shortcut", { callback_id: one.callback_id, ts: message.ts });
-  return make("div", { class: "replies-link" }, ...offeredHere.map((one) =>
+  return make("div", { class: "message-shortcuts" }, ...offeredHere.map((one) =>
     make("button", { type: "button", class: "link-button", onclick: () => run(one) }, one.name)));
 }
 
