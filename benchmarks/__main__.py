@@ -6,7 +6,6 @@ import asyncio
 import sys
 
 from benchmarks.accuracy import accuracy
-from benchmarks.acks import acks
 from benchmarks.books import books
 from benchmarks.diagnosis import diagnosis
 from benchmarks.duplicates import duplicates
@@ -26,7 +25,6 @@ ALL = {
     "startup": startup,
     "diagnosis": diagnosis,
     "duplicates": duplicates,
-    "acks": acks,
     "rush": rush,
     "grammar": grammar,
     "books": books,

@@ -87,7 +87,7 @@ async def diagnosis(scale: Scale) -> list[Row]:
     found = []
     for mirror in MIRRORS:
         scene = sample_scene(NOW)
-        labels = sorted(set(scene.labels()))[: 9 if scale.repeats > 1 else 2]
+        labels = sorted(set(scene.labels()))[: 9 if scale.repeats > 1 else 1]
         alone = [await _run(scene, mirror, [label], scale.latency) for label in labels]
         found += _alone(mirror, alone, scale.latency)
     for mirror in MIRRORS[:2]:

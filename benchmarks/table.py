@@ -29,7 +29,6 @@ class Scale:
     repeats: int = 5
     latency: float = 0.2
     rows: int = 100_000
-    commands: int = 200
     packages: int = 10_000
     many_packages: int = 100_000
     receipts: int = 1_000_000
@@ -52,7 +51,6 @@ SMALL = Scale(
     repeats=1,
     latency=0.005,
     rows=500,
-    commands=5,
     receipts=3000,
     questions=3,
     shops=3,

@@ -22,6 +22,7 @@ from bot.errors import ConfigurationError, StorageError
 from handlers import Cards, Services, Work, build_bolt, register
 from handlers.alerting import chat_of, letters_of
 from handlers.charting import Charting
+from handlers.lanes import Sleep
 from handlers.letters import SlackLetters
 from handlers.rechecking import Rechecking
 from handlers.socket import SocketLink, run_socket
@@ -50,8 +51,8 @@ class SlackSide:
 
 
 @asynccontextmanager
-async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
-    """Wire the Slack side; work under way gets some seconds at the end."""
+async def slack_side(bot: Bot, sleep: Sleep = asyncio.sleep) -> AsyncIterator[SlackSide]:
+    """Wire the Slack side; work under way gets some seconds at the end. ``sleep``: how the pace of messages is kept."""
     bot.books.warm()
     services = Services(
         bot.settings,
@@ -66,6 +67,7 @@ async def slack_side(bot: Bot) -> AsyncIterator[SlackSide]:
         rechecks=bot.books.rechecks,
         ending=bot.labels_ending,
         scanned=bot.scanned,
+        sleep=sleep,
     )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     cards = register(bolt, services, work)

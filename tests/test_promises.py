@@ -1,6 +1,7 @@
 """What the bot promises whatever happens: Slack hears of it at once, nothing is changed, and no secret gets out."""
 
 import ast
+import asyncio
 import base64
 import inspect
 import io
@@ -27,6 +28,7 @@ from bot.ports import PackageStream, TrackAndTrace
 from bot.redact import forms
 from bot.serve import SlackSide, slack_side
 from bot.settings import SlackSettings
+from bot.tags import Scanner
 from bot.transport import UNDOING, Limiter, Patience, Transport
 from demo.metrc import MetrcStandIn
 from demo.pos import write_books
@@ -104,11 +106,16 @@ async def scene(folder: Path, *, metrc_url: str | None = None):
         try:
             async with Transport(dev=True, patience=QUICK) as transport:
                 bot = Bot(config, books, transport, SystemClock(NOW))
-                async with slack_side(bot) as side, running(side.web) as bot_url:
+                async with slack_side(bot, at_once) as side, running(side.web) as bot_url:
                     slack.app_url = f"{bot_url}/slack/events"
                     yield Scene(bot, side, slack, metrc, folder)
         finally:
             await books.close()
+
+
+async def at_once(_seconds: float) -> None:
+    """Nobody waits for the pace of messages: what is asked in a row here would be asked over a day."""
+    await asyncio.sleep(0)
 
 
 def closed_port() -> str:
@@ -205,7 +212,8 @@ def test_the_metrc_client_offers_nothing_but_reads():
     offered = {name for name, _ in inspect.getmembers(MetrcClient, inspect.isfunction) if not name.startswith("_")}
     port = {name for name, _ in inspect.getmembers(TrackAndTrace, inspect.isfunction) if not name.startswith("_")}
     streams = {name for name, _ in inspect.getmembers(PackageStream, inspect.isfunction) if not name.startswith("_")}
-    assert offered == port | streams
+    scans = {name for name, _ in inspect.getmembers(Scanner, inspect.isfunction) if not name.startswith("_")}
+    assert offered == port | streams | scans
     for name in port:
         said = inspect.getdoc(getattr(TrackAndTrace, name)) or ""
         assert "GET /" in said or name == "probe" or said.startswith("One of the package lists")

@@ -622,6 +622,7 @@ async def test_nothing_here_can_change_anything():
         "receipt",
         "receipts",
         "rights",
+        "scanned",
         "transfer_packages",
         "transferred",
         "transfers",
