@@ -4,8 +4,10 @@ Import ``books``, ``database_url`` and ``empty_url`` into a ``conftest.py`` to u
 
     from tests.databases import books, database_url, empty_url
 
-The schema is made once a server (or once a run, for SQLite) and copied for each test. All workers of one run share one
-PostgreSQL, which the last of them stops; it listens on a socket in a directory of its own, nothing else can reach it.
+The schema is made once a server (or once a run, for SQLite) and copied. A PostgreSQL database is emptied and used again,
+for making and dropping one waits for the disk; one whose schema a test has changed is dropped. All workers of one run
+share one PostgreSQL, which the last of them stops; it listens on a socket in a directory of its own, nothing else can
+reach it.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite+aiosqlite:///{tmp_path}/fresh.db"
     else:
         _make_postgres_model()
-        with _fresh(_MODEL) as url:
+        with _used_again() as url:
             yield url
 
 
@@ -89,12 +91,68 @@ def server_uri() -> str:
 
 @contextmanager
 def _fresh(template: str) -> Iterator[str]:
+    name = _create(template)
+    yield _url(name)
+    _drop(name)
+
+
+_empty: list[str] = []
+"""Databases of this worker that nobody uses and that hold no rows."""
+
+_new: list[tuple[object, ...]] = []
+"""What a new one looks like; of the first, for whoever looks into the model keeps others from copying it."""
+
+_SHAPE = """
+SELECT (SELECT string_agg(version_num, ',') FROM alembic_version),
+       (SELECT md5(string_agg(format('%s.%s %s %s', attrelid::regclass, attname, atttypid, attnotnull), ',' ORDER BY attrelid, attnum))
+        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace),
+       (SELECT md5(string_agg(format('%s %s %s', tgrelid::regclass, tgname, tgenabled), ',' ORDER BY tgrelid, tgname))
+        FROM pg_trigger)
+"""
+
+
+@contextmanager
+def _used_again() -> Iterator[str]:
+    name = _empty.pop() if _empty else _create(_MODEL)
+    if not _new:
+        with _session(_plain(name)) as connection:
+            _new.append(_shape(connection))
+    yield _url(name)
+    if _emptied(name):
+        _empty.append(name)
+    else:
+        _drop(name)
+
+
+def _create(template: str) -> str:
     name = f"test_{uuid.uuid4().hex}"
     with _session(server_uri()) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _url(name)
+    return name
+
+
+def _drop(name: str) -> None:
     with _session(server_uri()) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _emptied(name: str) -> bool:
+    """Whether the database is as good as new; False: its schema is no longer the model's."""
+    with _session(_plain(name)) as connection:
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+        connection.execute(others, [name])
+        if _shape(connection) != _new[0]:
+            return False
+        # the log refuses to be emptied, as it should; here it is, behind its triggers' back
+        connection.execute("SET session_replication_role = replica")
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        tables = [table for (table,) in found if table != "alembic_version"]
+        connection.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))  # noqa: S608 - names of the model
+        return True
+
+
+def _shape(connection: psycopg.Connection) -> tuple[object, ...]:
+    return connection.execute(_SHAPE).fetchone() or ()
 
 
 @functools.cache
@@ -130,5 +188,9 @@ def _session(uri: str) -> closing[psycopg.Connection]:
     return closing(psycopg.connect(uri, autocommit=True))
 
 
+def _plain(database: str) -> str:
+    return server_uri().replace("/postgres?", f"/{database}?")
+
+
 def _url(database: str) -> str:
-    return server_uri().replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{database}?")
+    return _plain(database).replace("postgresql://", "postgresql+psycopg://")
