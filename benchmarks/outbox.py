@@ -231,7 +231,7 @@ async def outbox(scale: Scale) -> list[Row]:
     with tempfile.TemporaryDirectory() as name, databases(Path(name)) as urls:
         for kind, url in urls.items():
             await upgrade(url)
-            rows.append(await asyncio.to_thread(_ours, kind, url, Path(name), scale.kills))
+            rows.append(await asyncio.to_thread(_ours, kind, url, Path(name), scale.kills, POINTS[: scale.points]))
         for sender in ("mark first", "mark last"):
             rows += await asyncio.to_thread(_rival, sender, urls["SQLite"], Path(name), scale.kills)
     return rows
@@ -247,10 +247,10 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _ours(kind: str, url: str, folder: Path, runs: int) -> Row:
+def _ours(kind: str, url: str, folder: Path, runs: int, points: tuple[str, ...]) -> Row:
     deaths = wrong = 0
     for what in EVENTS:
-        for point in POINTS * runs:
+        for point in points * runs:
             lost, doubled = faults(killed(url, folder, what, point), what)
             deaths, wrong = deaths + 1, wrong + lost + doubled
             if lost or doubled:

@@ -205,17 +205,18 @@ def _storm(scale: Scale) -> list[Row]:
 async def _kills(scale: Scale) -> list[Row]:
     """In a process of its own: only one without threads may be forked."""
     with ProcessPoolExecutor(1, forking()) as pool:
-        done = await asyncio.get_running_loop().run_in_executor(pool, _killed, scale.kills)
-    what = f"kills at {len(POINTS)} points, one effect each, none lost"
-    return [Row(what, done, "", len(POINTS) * scale.kills, "asked for")]
+        done = await asyncio.get_running_loop().run_in_executor(pool, _killed, scale.kills, scale.points)
+    points = len(POINTS[: scale.points])
+    what = f"kills at {points} points, one effect each, none lost"
+    return [Row(what, done, "", points * scale.kills, "asked for")]
 
 
-def _killed(times: int) -> int:
+def _killed(times: int, points: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite+aiosqlite:///{folder}/kills.db"
         asyncio.run(_made(url))
         number = 0
-        for point in POINTS:
+        for point in POINTS[:points]:
             for _ in range(times):
                 number += 1
                 intent, receipts, _ = killed_at(url, Path(folder), point, number)

@@ -24,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Scale:
-    """How large to run: the tests run the same code small."""
+    """How large to run: the tests run the same code small. ``points``: at how many, at most, processes are killed."""
 
     repeats: int = 5
     latency: float = 0.2
@@ -37,6 +37,7 @@ class Scale:
     intents: int = 100
     storms: int = 2000
     kills: int = 50
+    points: int = 100
     shop_years: int = 52
     shop_weeks: int = 52
     slots: int = 1000
@@ -57,6 +58,7 @@ SMALL = Scale(
     intents=4,
     storms=12,
     kills=1,
+    points=3,
     shop_years=1,
     shop_weeks=8,
     slots=40,
