@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -230,10 +231,11 @@ async def test_a_silent_bot_times_out_after_three_seconds(slack, base, monkeypat
 
 async def test_a_bot_that_is_not_there_fails_the_command(slack, base):
     """A refused connection is a failed command, not an exception."""
-    async with running(Starlette()) as gone:
-        pass
-    slack.app_url = f"{gone}/slack/events"
-    assert (await slack.command("help")).status == 502
+    with socket.socket() as held:
+        # bound and not listened on, so that nobody else can answer there
+        held.bind(("127.0.0.1", 0))
+        slack.app_url = f"http://127.0.0.1:{held.getsockname()[1]}/slack/events"
+        assert (await slack.command("help")).status == 502
 
 
 # --- posting ---
