@@ -8,7 +8,7 @@ import pytest
 
 from tests.generator import answers
 
-SEEDS = range(16)
+SEEDS = range(25)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

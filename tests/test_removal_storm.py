@@ -15,8 +15,7 @@ from tests.removal_machine import run
 
 __all__ = ["database_url"]
 
-# at each of the 20 points; as many in all as ten at each of twelve
-KILLS = int(os.environ.get("COUNTLAST_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("COUNTLAST_TEST_KILLS", "10"))
 
 
 def test_whatever_happens_in_any_order_it_goes_once_or_not_at_all(database_url):
@@ -38,7 +37,7 @@ def test_the_storm_finds_a_look_that_is_left_out(tmp_path, empty_database, monke
 @pytest.mark.parametrize("point", POINTS)
 def test_a_process_killed_anywhere_leaves_nothing_undone_and_nothing_done_twice(point, database_url, tmp_path):
     """One effect in the end, within two leases; only a press that was never acknowledged may have to be made again."""
-    for number in range(KILLS if database_url.startswith("sqlite") else KILLS // 3):
+    for number in range(KILLS if database_url.startswith("sqlite") else KILLS // 5):
         intent, receipts, kept = killed_at(database_url, tmp_path, point, number)
         assert kept or point == "before take"
         must_be_right(intent, receipts)
