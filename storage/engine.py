@@ -10,17 +10,18 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from sqlalchemy import Connection, Table, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import StorageError
+from storage.one_trip import OneTripConnection, opened
 from storage.together import Together
 
 ACCEPTED = ("sqlite+aiosqlite", "postgresql+psycopg")
@@ -137,24 +138,20 @@ def _reason(error: Exception, url: URL) -> str:
 
 
 def _sqlite(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=5, max_overflow=0)
-    event.listen(engine.sync_engine, "connect", _prepare)
+    (path,), options = url.get_dialect()().create_connect_args(url)
+
+    async def connected() -> OneTripConnection:
+        return await OneTripConnection(partial(opened, path, options, _PRAGMAS))
+
+    engine = create_async_engine(url, pool_size=5, max_overflow=0, async_creator=connected)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
 
-def _prepare(connection: DBAPIConnection, _record: object) -> None:
-    # The driver must not begin transactions by itself: it would do so too late.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
-
-
 def _begin(connection: Connection) -> None:
     reads = connection.get_execution_options().get(_READS, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    driver = cast("OneTripConnection", connection.connection.driver_connection)
+    driver.begin_with_next("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _postgres(url: URL) -> AsyncEngine:
