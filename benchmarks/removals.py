@@ -39,7 +39,8 @@ async def removals(scale: Scale) -> list[Row]:
     for kind in ("SQLite", "PostgreSQL"):
         async with _database(kind) as (url, folder):
             rows += await _rush(kind, url, folder, scale.intents)
-    return [*rows, *await asyncio.to_thread(_storm, scale), *await _kills(scale)]
+            rows += await _kills(kind, url, scale)
+    return [*rows, *await asyncio.to_thread(_storm, scale)]
 
 
 async def _rush(kind: str, url: str, folder: Path, count: int) -> list[Row]:
@@ -202,30 +203,24 @@ def _storm(scale: Scale) -> list[Row]:
     return [Row(what, world.runs, "", scale.storms, f"asked for; took {took:.0f} s")]
 
 
-async def _kills(scale: Scale) -> list[Row]:
+async def _kills(kind: str, url: str, scale: Scale) -> list[Row]:
     """In a process of its own: only one without threads may be forked."""
     with ProcessPoolExecutor(1, forking()) as pool:
-        done = await asyncio.get_running_loop().run_in_executor(pool, _killed, scale.kills, scale.points)
+        done = await asyncio.get_running_loop().run_in_executor(pool, _killed, url, scale.kills, scale.points)
     points = len(POINTS[: scale.points])
-    what = f"kills at {points} points, one effect each, none lost"
+    what = f"kills at {points} points, one effect each, none lost, {kind}"
     return [Row(what, done, "", points * scale.kills, "asked for")]
 
 
-def _killed(times: int, points: int) -> int:
+def _killed(url: str, times: int, points: int) -> int:
+    number = 0
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite+aiosqlite:///{folder}/kills.db"
-        asyncio.run(_made(url))
-        number = 0
         for point in POINTS[:points]:
             for _ in range(times):
                 number += 1
                 intent, receipts, _ = killed_at(url, Path(folder), point, number)
                 must_be_right(intent, receipts)
     return number
-
-
-async def _made(url: str) -> None:
-    await (await open_books(url)).close()
 
 
 @asynccontextmanager
