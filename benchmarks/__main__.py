@@ -7,6 +7,7 @@ import sys
 
 from benchmarks.accuracy import accuracy
 from benchmarks.books import books
+from benchmarks.dead_key import dead_key
 from benchmarks.diagnosis import diagnosis
 from benchmarks.duplicates import duplicates
 from benchmarks.grammar import grammar
@@ -34,6 +35,7 @@ ALL = {
     "outbox": outbox,
     "slots": slots,
     "watching": watching,
+    "dead-key": dead_key,
 }
 
 

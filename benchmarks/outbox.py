@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event, text
 
 from benchmarks.table import Row, Scale
 from bot.alerts import Claim, Condition, Kind, Letter, Policy, Seen, What, decide
@@ -38,7 +38,7 @@ NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
 LEASE = timedelta(seconds=120)
 POLICY = Policy(hold=timedelta(0), good_rounds=1)
 SILENT = Condition(
-    Kind.SYNC_SILENT,
+    Kind.POSTS_FAILING,
     "402R-X0042",
     "Harbor Street",
     cause="402R-X0042",
@@ -191,7 +191,7 @@ async def _work(job: Job, dies=_lives) -> None:
     database = connect(job.url)
     book = SqlAlertBook(database)
     changes = decide(await book.known(job.now), Seen(job.wrong), job.now, POLICY)
-    with _before_commit(database, dies):
+    with _before_commit(dies):
         await book.write(changes, job.now)
     dies("after the commit")
     await SENDERS[job.sender](Mortal(database, dies), Channel(job.path, dies), job.now)
@@ -199,13 +199,14 @@ async def _work(job: Job, dies=_lives) -> None:
 
 
 @contextmanager
-def _before_commit(database: Database, dies: Callable[[str], None]) -> Iterator[None]:
+def _before_commit(dies: Callable[[str], None]) -> Iterator[None]:
     def about_to(_connection: object) -> None:
         dies("before the commit")
 
-    event.listen(database.engine.sync_engine, "commit", about_to)
+    # of whichever engine the database writes with
+    event.listen(Engine, "commit", about_to)
     yield
-    event.remove(database.engine.sync_engine, "commit", about_to)
+    event.remove(Engine, "commit", about_to)
 
 
 async def _clear(url: str) -> None:

@@ -23,7 +23,7 @@ from bot.removals import Policy, Press, State, Verb
 from storage.books import SqlBooks, open_books
 from tests.databases import server_uri
 from tests.dying import POINTS
-from tests.killing import killed_at, must_be_right
+from tests.killing import killing, must_be_right
 from tests.removal_machine import run
 from tests.removing import HOME, NOW, Bench, Clock, FileJournal, Receipts, an_intent
 
@@ -214,11 +214,11 @@ async def _kills(kind: str, url: str, scale: Scale) -> list[Row]:
 
 def _killed(url: str, times: int, points: int) -> int:
     number = 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, killing(url, Path(folder)) as ground:
         for point in POINTS[:points]:
             for _ in range(times):
                 number += 1
-                intent, receipts, _ = killed_at(url, Path(folder), point, number)
+                intent, receipts, _ = ground.at(point, number)
                 must_be_right(intent, receipts)
     return number
 

@@ -2,6 +2,9 @@
 
 Every detector is shown the same sales and the same deaths of the feed. Days that a shop stays closed without declaring
 it are counted apart, for no detector can tell them from a dead feed.
+
+``bot.silence.CAUTION`` and ``CREDIT`` were chosen on shops of the seeds below ``HELD_OUT``; what is reported here comes from
+shops that they have never seen. The seeds decide everything about a shop: its sales, its season, its posting, its deaths.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ SECRET_DAYS = 6
 OURS, ORACLE = "cadence", "oracle"
 RIVALS = ("1 h on the clock", "24 h on the clock", "p99.9 of past gaps")
 PROCESSES = 2
+HELD_OUT = 1000
 
 
 async def silence(scale: Scale) -> list[Row]:
@@ -47,7 +51,7 @@ async def silence(scale: Scale) -> list[Row]:
 
 
 def _all_scores(pool: ProcessPoolExecutor, regime: Regime, scale: Scale) -> dict[str, list[Score]]:
-    seeds = range(scale.shop_years)
+    seeds = range(HELD_OUT, HELD_OUT + scale.shop_years)
     one_by_one = list(pool.map(_scores, repeat(regime), seeds, repeat(scale.shop_weeks)))
     return {name: [scores[name] for scores in one_by_one] for name in one_by_one[0]}
 
@@ -71,7 +75,8 @@ def _scores(regime: Regime, seed: int, weeks: int) -> dict[str, Score]:
 def _rows(regime: Regime, every: dict[str, list[Score]]) -> list[Row]:
     best = _median(every[ORACLE])
     told, asked = _told(every)
-    rows = [Row(f"{regime.name}: failures told, of {asked}", told, "", asked, "injected")]
+    held_out = f"{len(every[OURS])} shops held out of tuning"
+    rows = [Row(f"{regime.name}, {held_out}: failures told", told, "", asked, "injected")]
     for name in (OURS, *RIVALS):
         rows.append(Row(f"{regime.name}: {name}, median delay", _median(every[name]), "h", best, "oracle"))
         rows.append(_alarms(f"{regime.name}: {name}, false alarms", every[name], "stated"))

@@ -10,6 +10,7 @@ import json
 import resource
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -46,6 +47,7 @@ async def _scan(packages: int, latency: float) -> list[Row]:
     return [
         Row(f"{what}: reading", told["reading"], "s", floor, "the floor of METRC's limits"),
         Row(f"{what}: all of it", told["seconds"], "s", floor, "the same floor"),
+        Row(f"{what}: the bot's own CPU", told["cpu"], "s", told["seconds"], "all of it"),
         Row(f"{what}: answers but 429", seen["asked"] - seen["refused"], "", seen["asked"], "all answers"),
     ]
 
@@ -117,9 +119,9 @@ def _write_stock(path: Path, packages: int) -> None:
 
 
 async def _timed(bot: Bot) -> dict[str, float]:
-    """``reading``: until the first label is judged."""
+    """``reading``: until METRC's lists are read; ``cpu``: seconds of this process, reading and judging."""
     loop = asyncio.get_running_loop()
-    began, reading = loop.time(), []
+    began, worked, reading = loop.time(), time.process_time(), []
 
     async def told(stage: str, _done: int, _total: int) -> None:
         if stage == "Comparing both sides" and not reading:
@@ -130,6 +132,7 @@ async def _timed(bot: Bot) -> dict[str, float]:
     return {
         "reading": reading[0] if reading else found.seconds,
         "seconds": found.seconds,
+        "cpu": time.process_time() - worked,
         "agree": found.agree,
         "groups": len(found.groups),
         "peak": peak,

@@ -44,6 +44,7 @@ class Scale:
     texts: int = 100_000
     rush: int = 1000
     facilities: int = 1000
+    sharing: int = 300
 
 
 SMALL = Scale(
@@ -65,6 +66,7 @@ SMALL = Scale(
     texts=300,
     rush=20,
     facilities=3,
+    sharing=3,
 )
 FULL = Scale()
 

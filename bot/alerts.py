@@ -86,7 +86,10 @@ class State(StrEnum):
 
 
 class What(StrEnum):
-    """What a letter does: ``FIRE`` and ``ESCALATE`` are messages, ``REWRITE`` edits the first one, the rest reply."""
+    """What a letter does: ``FIRE`` and ``ESCALATE`` are messages, ``REWRITE`` edits the first one, the rest reply.
+
+    ``CHART`` shows a picture; the text says everything without it, so no other letter waits for one.
+    """
 
     FIRE = "fire"
     ESCALATE = "escalate"
@@ -97,6 +100,7 @@ class What(StrEnum):
     REFIRE = "refire"
     FLAPPING = "flapping"
     RESOLVE = "resolve"
+    CHART = "chart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +303,12 @@ def decide(known: Iterable[Alert], seen: Seen, now: datetime, policy: Policy) ->
 def next_due(alerts: Iterable[Alert], policy: Policy) -> datetime | None:
     """When a round would have something to say although nothing changed; None: never."""
     return min((moment for alert in alerts if alert.is_live for moment in _moments(alert, policy)), default=None)
+
+
+def overdue(alerts: Iterable[Alert], policy: Policy, now: datetime) -> datetime | None:
+    """The newest moment that has come and was to be spoken at; None: nothing was to be said until now."""
+    moments = (moment for alert in alerts if alert.is_live for moment in _moments(alert, policy))
+    return max((moment for moment in moments if moment <= now), default=None)
 
 
 def _moments(alert: Alert, policy: Policy) -> Iterator[datetime]:
@@ -525,6 +535,8 @@ def _fire(draft: _Draft, view: _View) -> None:
     draft.become(state=State.OPEN, fired_at=now, changes=(*_recent(alert, now), now))
     _start_clocks(draft, now)
     draft.say(What.FIRE, _text(draft.alert))
+    if alert.kind is Kind.SYNC_SILENT:
+        draft.say(What.CHART, "")
 
 
 def _reopen(draft: _Draft, now: datetime) -> None:

@@ -32,7 +32,7 @@ from bot.opening import Opening, opening
 from bot.ports import Books, Clock, Directory, PointOfSale, Progress
 from bot.pos.csv.adapter import CsvPos
 from bot.removals import Pace, Person, Policy
-from bot.settings import FacilitySettings, Settings, switched_off
+from bot.settings import FacilitySettings, MetrcSettings, Settings, switched_off
 from bot.silence import BackTest
 from bot.status import Standing, standing
 from bot.sweep import SweepProgress, Yard, sweep
@@ -40,7 +40,7 @@ from bot.sweep_groups import Sweep
 from bot.tags import labels_ending
 from bot.transport import Answer, Limiter, Transport
 from bot.watch import Desk as WatchDesk
-from bot.watch import Round, Station, learned_of, told_by_people, try_out, watch
+from bot.watch import News, Round, Station, learned_of, told_by_people, try_out, watch
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,9 @@ log = logging.getLogger(__name__)
 UNDER_THE_LIMIT = 0.98
 AT_ONCE = 10
 AT_ONCE_PER_KEY = 30
-PER_SECOND_PER_KEY = 147.0
+PER_SECOND_PER_KEY = 150
+# newest first; where there are more, every shop is asked about its own
+MOST_REMOVALS = 500
 
 
 @dataclass(frozen=True)
@@ -152,15 +154,28 @@ class Bot:
     async def watch(self, policy: alerts.Policy) -> Round:
         """One round of every monitor at every facility; what is to be said of it waits in the outbox."""
         stations = tuple(self._station(facility) for facility in self.settings.facilities)
-        office = self.office(_Nobody())
         desk = WatchDesk(
             stations,
             self.books.alerts,
             self.books.memory,
-            duplicates=partial(known_duplicates, self.books.memory),
-            unheld=partial(unheld, office),
+            duplicates=await known_duplicates(self.books.memory),
+            unheld=await self._unheld(),
+            holdings=self.books.holdings,
         )
         return await watch(desk, self.clock.now(), policy)
+
+    async def _unheld(self) -> News:
+        """Tells of fixes that did not hold, for one round; of a shop that has no removal nothing is asked."""
+        office = self.office(_Nobody())
+        licenses = [facility.license for facility in self.settings.facilities]
+        newest = await self.books.intents.history(licenses, None, MOST_REMOVALS)
+        acting = {intent.facility for intent in newest}
+        is_all = len(newest) < MOST_REMOVALS
+
+        async def of(license_number: str) -> tuple[str, ...]:
+            return () if is_all and license_number not in acting else await unheld(office, license_number)
+
+        return of
 
     async def beat(self) -> bool:
         """Tell the outside watcher that a round was made; whether it heard, also where there is none to tell."""
@@ -295,12 +310,13 @@ class Bot:
     def _metrc(self, facility: FacilitySettings) -> MetrcClient:
         metrc = facility.metrc
         # read anew for every question, so that a renewed key needs no restart
-        keys = Keys(metrc.vendor_key.read(), metrc.user_key.read())
+        keys = _keys_of(metrc)
         return MetrcClient(
             self.transport,
             base_url=metrc.base_url,
             license_number=facility.license,
             keys=lambda: keys,
+            keys_again=partial(_keys_now, metrc, keys),
             zone=facility.zone,
             limiter=self._limiter(facility),
             window_hours=min(24, metrc.window_hours) if facility.license in self._narrow else metrc.window_hours,
@@ -311,9 +327,14 @@ class Bot:
     def _limiter(self, facility: FacilitySettings) -> Limiter:
         metrc = facility.metrc
         shared_name = f"{metrc.base_url} {metrc.vendor_key.reference}"
-        shared = self._limiters.setdefault(shared_name, Limiter(rate=PER_SECOND_PER_KEY, concurrency=AT_ONCE_PER_KEY))
-        rate = max(1.0, metrc.requests_per_second * UNDER_THE_LIMIT)
-        return self._limiters.setdefault(facility.license, Limiter(rate=rate, concurrency=AT_ONCE, shared=shared))
+        per_key = Limiter(
+            rate=PER_SECOND_PER_KEY * UNDER_THE_LIMIT, granted=PER_SECOND_PER_KEY, concurrency=AT_ONCE_PER_KEY
+        )
+        shared = self._limiters.setdefault(shared_name, per_key)
+        granted = metrc.requests_per_second
+        rate = max(1.0, granted * UNDER_THE_LIMIT)
+        limiter = Limiter(rate=rate, granted=int(granted), concurrency=AT_ONCE, shared=shared)
+        return self._limiters.setdefault(facility.license, limiter)
 
     def _pos(self, facility: FacilitySettings) -> PointOfSale:
         pos = facility.pos
@@ -326,6 +347,19 @@ class Bot:
             max_age_minutes=pos.max_age_minutes,
             exports=self.books.exports(facility.license),
         )
+
+
+def _keys_of(metrc: MetrcSettings) -> Keys:
+    """Raises ``ConfigurationError`` when they are not there."""
+    return Keys(metrc.vendor_key.read(), metrc.user_key.read())
+
+
+def _keys_now(metrc: MetrcSettings, before: Keys) -> Keys:
+    """Read once more; those from before where they are just being replaced."""
+    try:
+        return _keys_of(metrc)
+    except ConfigurationError:
+        return before
 
 
 def watched_of(facility: FacilitySettings) -> Watched:

@@ -374,9 +374,7 @@ async def _claimed(work: _Work) -> bool:
     intent, now, target = work.intent, work.now, work.intent.next_target
     if target is not None and not target.requests:
         if now >= intent.expires_at:
-            says = f"The approval ran out before it was carried out. {intent.says}"
-            await work.keep(removals.expire(intent, now, says), Event.EXPIRED)
-            return False
+            return await _ran_out(work, target)
         if intent.state is State.APPROVED and work.office.policy(intent.facility).read_only:
             await work.keep(removals.postpone(intent, now, work.office.pace, _SWITCHED_OFF), Event.POSTPONED)
             return False
@@ -385,7 +383,18 @@ async def _claimed(work: _Work) -> bool:
     return True
 
 
-_SWITCHED_OFF: Final = "Sending is switched off (read_only), so nothing was done yet."
+async def _ran_out(work: _Work, target: Target) -> bool:
+    """The approval's time is over: nothing is sent any more. What was sent before is for a person to look at."""
+    if target.requests:
+        return await _stop(
+            work, target, Verdict.CHANGED, f"The approval ran out, and {target.record_id} is still there."
+        )
+    says = f"The approval ran out before it was carried out. {work.intent.says}"
+    await work.keep(removals.expire(work.intent, work.now, says), Event.EXPIRED)
+    return False
+
+
+_SWITCHED_OFF: Final = "Sending is switched off (read_only), so nothing is sent for now."
 
 
 async def _carry_out(work: _Work) -> None:
@@ -421,8 +430,15 @@ async def _stop(work: _Work, target: Target, verdict: Verdict, told: str) -> boo
         # what was sent may have been the cause, so this is nothing to refuse but something to look at
         await work.keep(removals.hand_over(work.intent, work.now, told), Event.HANDED_OVER)
     else:
-        await work.keep(removals.refuse(work.intent, work.now, f"Nothing was done. {told}"), Event.REFUSED)
+        says = f"{_so_far(work.intent)} {told}"
+        await work.keep(removals.refuse(work.intent, work.now, says), Event.REFUSED)
     return False
+
+
+def _so_far(intent: Intent) -> str:
+    if intent.removed:
+        return "Stopped."
+    return "Nothing was removed." if any(target.unfinalizes for target in intent.targets) else "Nothing was done."
 
 
 async def _not_now(work: _Work, target: Target, says: str, wait: timedelta | None = None) -> bool:
@@ -441,17 +457,33 @@ async def _may_still(work: _Work, target: Target) -> bool:
         return await _not_now(work, target, _SWITCHED_OFF)
     if target.sent_at is not None and work.now < target.sent_at + work.office.pace.settling:
         return await _not_now(work, target, f"{target.record_id} is still there; what was sent may still land.")
-    if not policy.act and not target.requests:
-        says = "The bot may not act any more; please do the steps by hand."
-        await work.keep(removals.by_hand(work.intent, work.now, says), Event.HANDED_OVER)
-        return False
+    if work.now >= work.intent.expires_at:
+        return await _ran_out(work, target)
+    if not policy.act:
+        return await _left_to_a_person(work, target)
     try:
-        gone = [one.name for one in work.intent.approvals if not await _is_still_approver(work, policy, one)]
+        against = await _against(work, policy)
     except ChatError as error:
         return await _not_now(work, target, f"Slack did not say who may approve: {error}")
-    if gone:
-        await _stop(work, target, Verdict.CHANGED, f"{', '.join(gone)} may no longer approve this.")
-    return not gone
+    if against:
+        await _stop(work, target, Verdict.CHANGED, " ".join(against))
+    return not against
+
+
+async def _left_to_a_person(work: _Work, target: Target) -> bool:
+    says = "The bot may not act any more"
+    if target.requests:
+        return await _stop(work, target, Verdict.CHANGED, f"{says}, and {target.record_id} is still there.")
+    after = removals.by_hand(work.intent, work.now, f"{says}; please do the steps by hand.")
+    await work.keep(after, Event.HANDED_OVER)
+    return False
+
+
+async def _against(work: _Work, policy: Policy) -> tuple[str, ...]:
+    """What speaks against the approvals now, one sentence each. Raises ``ChatError``."""
+    gone = [one.name for one in work.intent.approvals if not await _is_still_approver(work, policy, one)]
+    lost = (f"{', '.join(gone)} may no longer approve this.",) if gone else ()
+    return (*lost, *removals.objections(work.intent, policy))
 
 
 async def _is_still_approver(work: _Work, policy: Policy, approval: Approval) -> bool:
@@ -693,6 +725,8 @@ async def advance(office: Office, intent_id: str) -> Intent | None:
     if intent.state is State.DONE:
         return await check(office, intent_id)
     if intent.state is State.PROPOSED:
+        if await office.intents.is_pressed(intent_id):
+            return None  # it was made in time and acknowledged, so it has its turn first
         return await _run_out(office, intent, removals.expire(intent, now), Event.EXPIRED)
     if intent.state is State.APPROVED and intent.way is Way.PERSON:
         after = removals.abandon(intent, now, "Nobody said that it was done, for a week.")

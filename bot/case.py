@@ -43,18 +43,26 @@ class Case:
 
     ``gap`` is None when a side could not be read or the units cannot be compared. ``idle``: references of events that
     explained nothing when all the checks had been heard once, so that what is odd but harmless need not be accused.
+    ``is_open``: something was left over, so causes that pull the other way are heard as well: they may hide behind others.
+    ``leaves``: beside the ``idle`` events there was something that no event explained.
     """
 
     evidence: Evidence
     earlier: tuple[Outcome, ...] = ()
     gap: Gap | None = None
     idle: frozenset[str] = frozenset()
+    is_open: bool = False
+    leaves: bool = False
     laid: InitVar[Matched | None] = None
     matched: Matched = field(init=False, compare=False, repr=False)
 
     def __post_init__(self, laid: Matched | None) -> None:
         """Lay the POS's sales beside METRC's receipts, unless that was done for an earlier check."""
         object.__setattr__(self, "matched", laid or match(self.evidence))
+
+    def has_room(self, by: Decimal | int) -> bool:
+        """Whether what is left so far is of this sign, so that an event may be a part of it."""
+        return self.is_open or self.gap is None or self.gap.unexplained * by > 0
 
     @property
     def label(self) -> str:
@@ -75,6 +83,11 @@ class Case:
         zone = ZoneInfo(self.evidence.shop.time_zone)
         local, today = at.astimezone(zone), self.now.astimezone(zone).date()
         return local.strftime("%H:%M") if local.date() == today else local.strftime("%H:%M on %d %b")
+
+    def span(self, first: datetime, last: datetime) -> str:
+        """Two moments on the shop's own wall clock: ``12:00–15:00``; one day is named once."""
+        start, end = self.clock(first), self.clock(last)
+        return f"{start[:5]}–{end}" if start[5:] == end[5:] else f"{start}–{end}"
 
 
 def clear(name: CheckName, summary: str, *evidence: Quote, must_not: tuple[Forbidden, ...] = ()) -> Outcome:
@@ -282,6 +295,8 @@ def brought_here(evidence: Evidence) -> tuple[tuple[Transfer, TransferPackage], 
     )
 
 
-def share(code: str, quantity: Decimal | None, *refs: str, rest: bool = False) -> tuple[Share, ...]:
+def share(
+    code: str, quantity: Decimal | None, *refs: str, rest: bool = False, whole: bool = False
+) -> tuple[Share, ...]:
     """An event's share of the difference; nothing when it cannot be expressed or is zero."""
-    return (Share(code, quantity, refs, rest),) if quantity else ()
+    return (Share(code, quantity, refs, rest or whole, whole),) if quantity else ()

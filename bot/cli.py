@@ -415,6 +415,8 @@ def _round_text(done: Round) -> str:
     opened = {alert.id for alert in done.opened}
     lines += [f"open: {alert.headline}" for alert in done.open if alert.id not in opened]
     lines += [f"closed: {alert.headline}" for alert in done.closed]
+    lines += [f"not known yet: {lic}, its last sales are still being read" for lic in done.filling]
+    lines += [f"not looked at: {lic}, the round ended before its turn" for lic in done.late]
     return "\n".join(lines) or "All is well."
 
 

@@ -55,13 +55,15 @@ class Duty:
 class Chore:
     """What is looked at every so often. Its duties go one beside the other, at most ``at_once``.
 
-    ``work`` is for what decides by rows of its own, and is done by every process.
+    ``work`` is for what decides by rows of its own, and is done by every process. ``more``: duties that are known only
+    when it is looked, proposed after the others are done; they bear the name of one of them.
     """
 
     name: str
     every: timedelta
     duties: Sequence[Duty] = ()
     work: Work | None = None
+    more: Callable[[], Awaitable[Sequence[Duty]]] | None = None
     at_once: int = 4
 
 
@@ -192,14 +194,20 @@ async def do(chore: Chore, rota: Rota) -> int:
         async with gate:
             return await rota.propose(duty)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(propose(duty)) for duty in chore.duties]
-    if chore.work is not None:
-        try:
+    async def every_one(duties: Iterable[Duty]) -> int:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(propose(duty)) for duty in duties]
+        return sum(task.result() for task in tasks)
+
+    done = await every_one(chore.duties)
+    try:
+        if chore.more is not None:
+            done += await every_one(await chore.more())
+        if chore.work is not None:
             await chore.work()
-        except (CountlastError, TimeoutError) as error:
-            log.warning("%s was not done: %s", chore.name, str(error) or "it took too long")
-    return sum(task.result() for task in tasks)
+    except (CountlastError, TimeoutError) as error:
+        log.warning("%s was not done: %s", chore.name, str(error) or "it took too long")
+    return done
 
 
 # --- ticking ----------------------------------------------------------------------------------------------------------

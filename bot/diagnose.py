@@ -110,12 +110,22 @@ def _weight(finding: Finding, findings: Sequence[Finding], gap: Gap | None) -> D
 
 
 def _judged(evidence: Evidence) -> tuple[tuple[Outcome, ...], Gap | None]:
-    """Every check's outcome and the account; heard once more when an event turned out to explain nothing."""
-    outcomes, gap = _run(evidence)
-    idle = _idle(outcomes, gap)
-    outcomes, gap = _run(evidence, idle) if idle else (outcomes, gap)
+    """Every check's outcome and the account; heard openly when something is left that this explains to the unit."""
+    outcomes, gap = _heard(evidence)
+    if gap is not None and has_residue(gap, evidence):
+        opened, closing = _heard(evidence, is_open=True)
+        if closing is not None and not has_residue(closing, evidence):
+            outcomes, gap = opened, closing
     closed = any(outcome.closes for outcome in outcomes)
     return outcomes, None if closed else gap
+
+
+def _heard(evidence: Evidence, *, is_open: bool = False) -> tuple[tuple[Outcome, ...], Gap | None]:
+    """All checks, and once more when an event turned out to explain nothing."""
+    outcomes, gap = _run(evidence, is_open=is_open)
+    idle = _idle(outcomes, gap)
+    leaves = gap is not None and bool(gap.unexplained)
+    return _run(evidence, idle, is_open=is_open, leaves=leaves) if idle else (outcomes, gap)
 
 
 def _idle(outcomes: Sequence[Outcome], gap: Gap | None) -> frozenset[str]:
@@ -127,14 +137,16 @@ def _idle(outcomes: Sequence[Outcome], gap: Gap | None) -> frozenset[str]:
     return frozenset(share.refs[-1] for share in shares if share.rest and share.refs[-1] not in used)
 
 
-def _run(evidence: Evidence, idle: frozenset[str] = frozenset()) -> tuple[tuple[Outcome, ...], Gap | None]:
+def _run(
+    evidence: Evidence, idle: frozenset[str] = frozenset(), *, is_open: bool, leaves: bool = False
+) -> tuple[tuple[Outcome, ...], Gap | None]:
     outcomes: tuple[Outcome, ...] = ()
     gap, laid = account(evidence, ()), match(evidence)
     for name, check in ORDER:
         if any(outcome.closes for outcome in outcomes):
             outcomes = (*outcomes, _not_reached(name))
             continue
-        outcome = check(Case(evidence, outcomes, gap, idle, laid))
+        outcome = check(Case(evidence, outcomes, gap, idle, is_open, leaves, laid))
         outcomes = (*outcomes, outcome)
         if any(finding.shares for finding in outcome.findings):
             gap = account(evidence, outcomes)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.alerts import Policy
+from bot.alerts import Policy, next_due, overdue
 from bot.app import Bot
 from bot.clock import Chore, Duty, Rota, daily, every, weekly
 from bot.investigate import new_id
-from bot.outbox import Sent, send_letters
-from bot.ports import Post
+from bot.outbox import send_letters
+from bot.ports import AlertBook, Clock, Post
 from bot.recheck import Desk, Say, keep_promises
 from bot.settings import FacilitySettings
 from bot.watch import Round
 
 log = logging.getLogger(__name__)
 
+MONITORS: Final = "monitors"
 ROUND: Final = timedelta(minutes=5)
+# a press puts off what is due by hours, and another process may have made the last round
+LOOK_FOR_DUE: Final = timedelta(seconds=10)
 SYNC: Final = timedelta(minutes=10)
 SYNC_BACK: Final = timedelta(days=30)
 NIGHT: Final = time(3, 30)
@@ -36,11 +39,11 @@ def rota(bot: Bot) -> Rota:
     return Rota(bot.books.slots, bot.clock, new_id(), _lease(bot))
 
 
-def chores(bot: Bot, post: Post, *, sent: Sent | None = None, more: tuple[Chore, ...] = ()) -> tuple[Chore, ...]:
-    """Everything, in no order. ``post`` carries letters; ``sent`` is told of those that went out."""
+def chores(bot: Bot, post: Post, *, more: tuple[Chore, ...] = ()) -> tuple[Chore, ...]:
+    """Everything, in no order. ``post`` carries letters."""
     return (
         watching(bot),
-        sending(bot, post, sent),
+        sending(bot, post),
         Chore("sync", timedelta(seconds=20), [_syncing(bot, one) for one in bot.settings.facilities]),
         Chore(
             "nightly search", timedelta(minutes=2), [_searching(bot, one) for one in bot.settings.facilities], at_once=1
@@ -51,22 +54,51 @@ def chores(bot: Bot, post: Post, *, sent: Sent | None = None, more: tuple[Chore,
 
 
 def watching(bot: Bot) -> Chore:
-    """A round of every monitor each five minutes, and the sign of life after it."""
+    """A round of every monitor each five minutes, and the sign of life after it; one more when something is to be said.
+
+    What is held back, repeated or escalated has its moment, which rarely is that of a round. Without a round of its own a
+    problem would be told a whole interval late.
+    """
     policy = Policy(hold=timedelta(seconds=bot.settings.alert_hold_seconds))
-    duty = Duty("monitors", every(ROUND), partial(_round, bot, policy), ROUND - timedelta(seconds=10))
-    return Chore("monitors", timedelta(seconds=10), [duty])
+    work, limit = partial(_round, bot, policy), ROUND - timedelta(seconds=10)
+    watch = _DueAlerts(bot.books.alerts, policy, bot.clock)
+
+    async def more() -> list[Duty]:
+        moment = await watch.moment()
+        return [] if moment is None else [Duty(MONITORS, lambda _: moment, work, limit)]
+
+    return Chore(MONITORS, timedelta(seconds=2), [Duty(MONITORS, every(ROUND), work, limit)], more=more)
+
+
+class _DueAlerts:
+    """Knows when an alert has something to say. What it remembers only saves questions to the database."""
+
+    def __init__(self, book: AlertBook, policy: Policy, clock: Clock) -> None:
+        self._book, self._policy, self._clock = book, policy, clock
+        self._not_before: datetime | None = None
+
+    async def moment(self) -> datetime | None:
+        """The newest moment that has come; the same one again and again until it is done, which a slot's row knows."""
+        now = self._clock.now()
+        if self._not_before is not None and now < self._not_before:
+            return None
+        live = [alert for alert in await self._book.known(now) if alert.is_live]
+        ahead = (at for alert in live if (at := next_due([alert], self._policy)) is not None and at > now)
+        self._not_before = min((now + LOOK_FOR_DUE, *ahead))
+        return overdue(live, self._policy, now)
 
 
 async def _round(bot: Bot, policy: Policy) -> Round:
     done = await bot.watch(policy)
-    if done.read:  # a sign of life that says nothing was looked at would be worse than none
+    # a sign of life after a round that saw nothing, or not everything, would be worse than none
+    if done.read and not done.late:
         await bot.beat()
     return done
 
 
-def sending(bot: Bot, post: Post, sent: Sent | None = None) -> Chore:
+def sending(bot: Bot, post: Post) -> Chore:
     """What is to be said goes out within seconds."""
-    work = partial(send_letters, bot.books.outbox, post, new_id(), bot.clock, _lease(bot), told=sent)
+    work = partial(send_letters, bot.books.outbox, post, new_id(), bot.clock, _lease(bot))
     return Chore("letters", timedelta(seconds=2), work=work)
 
 

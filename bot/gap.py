@@ -2,8 +2,8 @@
 
 Events whose size is known count as they are. An event that explains "whatever is left" (a finished package, a load on
 the road, a sale that only the difference can prove) is settled after them, and never takes more than its own size or the
-other sign. Where several compete, those whose sizes close the account to the unit are preferred; else the order of the
-checks decides.
+other sign; one that happened wholly or not at all takes all of its size. Where several compete, those whose sizes close the
+account to the unit are preferred; else the order of the checks decides.
 """
 
 from __future__ import annotations
@@ -52,20 +52,24 @@ def settle(difference: Decimal, shares: Iterable[Share]) -> tuple[Share, ...]:
     for share in waiting:
         if share.refs[-1] not in explained:
             competing.setdefault(share.refs[-1], share)
-    for share in _preferred(tuple(competing.values()), left):
-        part = _part(share, left)
+    closing = _closing(tuple(competing.values()), left)
+    for share in closing if closing is not None else competing.values():
+        part = share.quantity if closing is not None else _part(share, left)
         if part:
             explained[share.refs[-1]] = Share(share.code, part, share.refs)
             left -= part
     return tuple(explained.values())
 
 
-def _preferred(competing: Sequence[Share], left: Decimal) -> Sequence[Share]:
-    """The earliest of the competing events that close the account to the unit; all of them when none do."""
+def _closing(competing: Sequence[Share], left: Decimal) -> Sequence[Share] | None:
+    """The competing events that close the account to the unit; None when none do.
+
+    The earliest of those that pull one way; else the fewest that do so together with others that pull back.
+    """
     fitting = [share for share in competing if _part(share, left) == share.quantity]
     reachable = _sums(fitting)
     if reachable is None or left not in reachable[0]:
-        return competing
+        return _fewest(competing, left)
     chosen = []
     for share, later in zip(fitting, reachable[1:], strict=True):
         if left - share.quantity in later:
@@ -84,8 +88,23 @@ def _sums(shares: Sequence[Share]) -> list[set[Decimal]] | None:
     return sums[::-1]
 
 
+def _fewest(shares: Sequence[Share], left: Decimal) -> Sequence[Share] | None:
+    """The fewest events of either sign that add up to what is left; None when none do, or too many would be looked at."""
+    ways: dict[Decimal, tuple[Share, ...]] = {Decimal(0): ()}
+    for share in shares:
+        for total, way in tuple(ways.items()):
+            known = ways.get(total + share.quantity)
+            if known is None or len(known) > len(way) + 1:
+                ways[total + share.quantity] = (*way, share)
+        if len(ways) > MOST_SUMS:
+            return None
+    return ways.get(left)
+
+
 def _part(share: Share, left: Decimal) -> Decimal:
-    """What an event of this size can take of what is left: never more, never with the other sign."""
+    """What an event of this size can take of what is left: never more, never with the other sign, or all or nothing."""
+    if share.whole:
+        return share.quantity if share.quantity * left > 0 and abs(share.quantity) <= abs(left) else Decimal(0)
     if share.quantity > 0:
         return max(Decimal(0), min(share.quantity, left))
     return min(Decimal(0), max(share.quantity, left))

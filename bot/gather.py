@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from bot.errors import DeadlineReached, Problem, ProblemKind, SourceError
 from bot.labels import as_digits, edits, is_well_formed
-from bot.mirror import OVERLAP, freshen, read_delivery_lines, read_receipt_lines, read_transfer_packages
+from bot.mirror import OVERLAP, freshen, merged, read_delivery_lines, read_receipt_lines, read_transfer_packages
 from bot.model import (
     LABEL_LENGTH,
     Access,
@@ -158,6 +158,7 @@ class _Gathering:
             package=lists.package,
             receipts=lists.receipts,
             receipts_window=lists.receipts_window,
+            receipts_holes=lists.receipts_holes,
             unread_receipts=lists.unread_receipts,
             receipts_elsewhere=lists.receipts_elsewhere,
             pos_other_lines=known.lines_beside(lists.receipts.value or ()),
@@ -225,8 +226,15 @@ class _Gathering:
         if len(ends) < len(feeds):
             return None
         problem = await self._freshen(feeds, min(since, *ends))
+        if problem is not None and max(ends) < self.now and await self._are_held_until_now(feeds):
+            # the newest came and a hole is left further back: the family answers
+            problem = None
         asked = f"GET {' and '.join(feed.value for feed in feeds)}, newest changes"
         return Reading("metrc", asked, self.now if problem is None else None, problem is None, problem)
+
+    async def _are_held_until_now(self, feeds: Sequence[Feed]) -> bool:
+        held = [await self.desk.mirror.coverage(feed) for feed in feeds]
+        return all(each is not None and each.window.end >= self.now for each in held)
 
     async def _ask_other_keys(self, access: Access) -> Access:
         """Do unrelated keys fail as well? Only asked when the own key was refused."""
@@ -317,7 +325,13 @@ class _Gathering:
         asked = "GET /sales/v2/receipts/active and inactive"
         lists.receipts = self._from_mirror(asked, touching, problem, window, RECEIPT_FEEDS)
         lists.receipts_window = window
+        lists.receipts_holes = await self._holes(RECEIPT_FEEDS, window) if problem is not None else ()
         await _at_once(self._deliveries(known, touching, lists), self._lots(known, touching, lists))
+
+    async def _holes(self, feeds: Sequence[Feed], window: Window) -> tuple[Window, ...]:
+        """What is not held of any one of these feeds; they are read again by whoever asks next."""
+        held = [await self.desk.mirror.coverage(feed) for feed in feeds]
+        return merged(hole for each in held for hole in (each.holes(window) if each is not None else (window,)))
 
     async def _open_siblings(
         self, known: Known, touching: Sequence[MetrcReceipt], window: Window, unread: dict[int, MetrcReceipt]
@@ -696,6 +710,7 @@ class Lists:
     package: Reading[MetrcPackage]
     receipts: Reading[tuple[MetrcReceipt, ...]] = field(default_factory=lambda: _unread("receipts"))
     receipts_window: Window | None = None
+    receipts_holes: tuple[Window, ...] = ()
     unread_receipts: tuple[MetrcReceipt, ...] = ()
     receipts_elsewhere: tuple[MetrcReceipt, ...] = ()
     deliveries: Reading[tuple[MetrcDelivery, ...]] = field(default_factory=lambda: _unread("deliveries"))

@@ -26,6 +26,8 @@ class Inquiry:
     """One question in Slack. ``channel`` and ``thread``: where it is answered, None until that is known.
 
     ``ended_at`` None: it is being answered. ``diagnosis_id`` None: there is no answer yet, or there was none.
+    ``question_id``: the delivery that asked it. ``progress``: the message that tells how far it is. ``told_at``: when
+    its answer began to be told.
     """
 
     id: str
@@ -40,9 +42,17 @@ class Inquiry:
     ended_at: datetime | None = None
     diagnosis_id: str | None = None
     cause: Cause | None = None
+    question_id: str | None = None
+    progress: str | None = None
+    told_at: datetime | None = None
+
+    def is_same(self, other: Inquiry) -> bool:
+        """Whether both ask the same."""
+        mine = (self.facility, self.kind, self.value, self.shelf)
+        return mine == (other.facility, other.kind, other.value, other.shelf)
 
 
-def inquiry(question: Question, inquiry_id: str, now: datetime) -> Inquiry:
+def inquiry(question: Question, inquiry_id: str, now: datetime, question_id: str | None = None) -> Inquiry:
     """A question that begins now."""
     shelf = "" if question.shelf is None else f"{question.shelf.normalize():f}"
     return Inquiry(
@@ -53,6 +63,7 @@ def inquiry(question: Question, inquiry_id: str, now: datetime) -> Inquiry:
         asked_by=question.asked_by or "",
         started_at=now,
         shelf=shelf,
+        question_id=question_id,
     )
 
 
@@ -80,8 +91,22 @@ class Inquiries(Protocol):
         """One question."""
         ...
 
-    async def place(self, inquiry_id: str, channel: str, thread: str) -> None:
-        """Where it is answered."""
+    async def place(self, inquiry_id: str, channel: str, thread: str, progress: str | None = None) -> None:
+        """Where it is answered, and in which message it is told how far it is."""
+        ...
+
+    async def of_question(self, question_id: str) -> tuple[Inquiry, ...]:
+        """What was begun for one delivery, in its order."""
+        ...
+
+    async def begin_again(self, inquiry_id: str, now: datetime) -> bool:
+        """Go on with one whose process died; False: somebody else has ended it since."""
+        ...
+
+    async def tell(
+        self, one: Inquiry, owner: str, now: datetime, diagnosis_id: str | None = None, cause: Cause | None = None
+    ) -> bool:
+        """Its answer is about to be told; False: this process was taken for dead, and another one answers."""
         ...
 
     async def join(self, inquiry_id: str, person: str, now: datetime) -> None:

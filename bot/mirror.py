@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from bot.backlogs import Times, backlogs, usual_delays
 from bot.errors import MetrcError, MetrcNotFound, Problem, ProblemKind
 from bot.model import (
     Coverage,
@@ -26,7 +27,7 @@ from bot.model import (
     Transfer,
     Window,
 )
-from bot.ports import FeedRow, Mirror, PointOfSale, TrackAndTrace
+from bot.ports import FeedRow, Mirror, PointOfSale, Portion, TrackAndTrace
 
 OVERLAP = timedelta(minutes=5)
 """Read again at every seam: clocks differ, and METRC may show a change a little after its ``LastModified``."""
@@ -37,8 +38,23 @@ CHUNK = timedelta(days=7)
 AHEAD = 8
 """How many windows of one feed are asked for at once; they are stored one after another, each touching the one before."""
 
+MOST_SPANS = 20
+"""How many spans before holes are remembered of one feed; older ones are read again."""
+
 BATCH = 200
 """How many receipts, deliveries or manifests are asked for their lines at once."""
+
+FRESH = timedelta(minutes=2)
+"""What was read so lately is not read again to know how things stand."""
+
+NEAR = timedelta(hours=2)
+"""A feed that is held until then is brought up to date at once; what is further back is caught up with step by step."""
+
+GLANCE = timedelta(minutes=15)
+"""What is read of a feed of which nothing near is held, to know that it can be read."""
+
+STEP = timedelta(hours=24)
+"""How much is filled at a time, so that one shop's busy days do not keep the others waiting."""
 
 Told = Callable[[str, int, int], None]
 """Told the feed's name, how many steps are done and how many are known of; the total may grow."""
@@ -82,34 +98,52 @@ class SyncReport:
 def join(held: Coverage | None, new: Coverage) -> Coverage:
     """What is held after ``new`` was stored beside ``held``: never a span with a hole in it.
 
-    Touching windows become one; across a hole the newer one is kept, and what is older is no longer claimed.
+    Touching windows become one; of what is left apart the newest is the coverage's own, the others lie before holes.
     """
     if held is None:
         return new
     newer = max(held, new, key=lambda coverage: (coverage.window.end, coverage.read_at))
-    if new.window.start > held.window.end or new.window.end < held.window.start:
-        return newer
-    start = min(held.window.start, new.window.start)
-    return replace(newer, window=Window(start, newer.window.end))
+    *earlier, newest = merged((*held.earlier, held.window, *new.earlier, new.window))
+    return replace(newer, window=newest, earlier=tuple(earlier[-MOST_SPANS:]))
 
 
-def missing(held: Window | None, wanted: Window, chunk: timedelta = CHUNK) -> tuple[Window, ...]:
+def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """The same spans, touching ones as one, oldest first."""
+    spans: list[Window] = []
+    for window in sorted(windows, key=lambda each: (each.start, each.end)):
+        if spans and window.start <= spans[-1].end:
+            spans[-1] = Window(spans[-1].start, max(spans[-1].end, window.end))
+        else:
+            spans.append(window)
+    return tuple(spans)
+
+
+def missing(
+    held: Window | None, wanted: Window, chunk: timedelta = CHUNK, earlier: Sequence[Window] = ()
+) -> tuple[Window, ...]:
     """The windows to read so that ``wanted`` is held, in the order to read them.
 
     First the tail, oldest first, then the part before what is held, newest first: either way each window touches what
-    is held when it is stored, so a stop in between costs nothing.
+    is held when it is stored, so a stop in between costs nothing. ``earlier``: spans held before a hole, oldest first.
     """
     if held is None or wanted.start > held.end:
         return wanted.slices(chunk)
     seam = held.end - OVERLAP
     tail = Window(seam, wanted.end).slices(chunk) if wanted.end > seam else ()
-    return (*tail, *_head(held, wanted.start, chunk))
+    return (*tail, *_head(held, wanted.start, chunk, earlier))
 
 
-def _head(held: Window, since: datetime, chunk: timedelta) -> tuple[Window, ...]:
-    if since >= held.start:
-        return ()
-    return tuple(reversed(Window(since, held.start + OVERLAP).slices(chunk)))
+def _head(held: Window, since: datetime, chunk: timedelta, earlier: Sequence[Window]) -> tuple[Window, ...]:
+    """What is not held between ``since`` and what is held: before it, and each hole before that."""
+    windows: list[Window] = []
+    start = held.start
+    for span in reversed(earlier):
+        if since < start:
+            windows += reversed(Window(max(since, span.end - OVERLAP), start + OVERLAP).slices(chunk))
+        start = min(start, span.start)
+    if since < start:
+        windows += reversed(Window(since, start + OVERLAP).slices(chunk))
+    return tuple(windows)
 
 
 def posting_delays(delays: Iterable[timedelta]) -> PostingDelays | None:
@@ -120,7 +154,16 @@ def posting_delays(delays: Iterable[timedelta]) -> PostingDelays | None:
     seconds = sorted(delay.total_seconds() for delay in delays if delay >= timedelta(0))
     if not seconds:
         return None
-    return PostingDelays(len(seconds), *(_percentile(seconds, per_mille) for per_mille in (500, 950, 999)))
+    p50, p95, p999 = (_percentile(seconds, per_mille) for per_mille in (500, 950, 999))
+    return PostingDelays(len(seconds), p50, p95, p999)
+
+
+def delays_of(times: Iterable[Times]) -> PostingDelays | None:
+    """The distribution of these sales' delays, without those that waited out an outage; these are told beside it."""
+    times = tuple(times)
+    flushed = backlogs(times)
+    delays = posting_delays(usual_delays(times, flushed))
+    return replace(delays, backlogs=flushed) if delays is not None and flushed else delays
 
 
 def _percentile(ordered: Sequence[float], per_mille: int) -> float:
@@ -152,17 +195,56 @@ async def _walk(
         yield 0, held
     # a host that takes wide windows is not asked week by week
     chunk = max(CHUNK, metrc.widest)
-    windows = missing(held.window if held else None, span, chunk)
+    windows = missing(held.window if held else None, span, chunk, held.earlier if held else ())
     if held and not newest:
-        windows = _head(held.window, span.start, chunk)
+        windows = _head(held.window, span.start, chunk, held.earlier)
+    failed: MetrcError | None = None
     for at in range(0, len(windows), AHEAD):
         some = windows[at : at + AHEAD]
         ended = await _together(_attempt(partial(_rows, metrc, feed, window)) for window in some)
         for done, (window, rows) in enumerate(zip(some, ended, strict=True), start=at + 1):
             if isinstance(rows, MetrcError):
-                raise rows
+                # what lies after it is kept all the same; the hole stays known, and is read again the next time
+                failed = failed or rows
+                continue
             yield len(rows), await mirror.store(feed, rows, window, span.end)
             progress(feed.value, done, len(windows))
+        if failed is not None:
+            raise failed
+
+
+async def touch(
+    metrc: TrackAndTrace, mirror: Mirror, held: Mapping[Feed, Coverage | None], now: datetime
+) -> dict[Feed, Coverage | Problem]:
+    """Read the newest records of these feeds at once, of none more than ``NEAR``; what is held then, or what went wrong.
+
+    Of a feed that is held until long ago only a glance is read, and a hole is left that ``extend`` closes.
+    """
+    wanted = {feed: Window(_newest(coverage, now), now) for feed, coverage in held.items()}
+    reads = (_attempt(partial(_rows, metrc, feed, window)) for feed, window in wanted.items())
+    ended = dict(zip(wanted, await _together(reads), strict=True))
+    portions = {f: Portion(f, rows, wanted[f]) for f, rows in ended.items() if not isinstance(rows, MetrcError)}
+    problems = {feed: rows.problem for feed, rows in ended.items() if isinstance(rows, MetrcError)}
+    return {**problems, **(await mirror.store_all(list(portions.values()), now) if portions else {})}
+
+
+def _newest(held: Coverage | None, now: datetime) -> datetime:
+    """From when on to read."""
+    is_near = held is not None and now - held.window.end <= NEAR
+    return min(held.window.end, now) - OVERLAP if held is not None and is_near else now - GLANCE
+
+
+def is_whole(held: Coverage | None, since: datetime) -> bool:
+    """Whether a feed is held from then on."""
+    return held is not None and held.window.start <= since
+
+
+async def extend(metrc: TrackAndTrace, mirror: Mirror, held: Coverage, since: datetime, now: datetime) -> Coverage:
+    """One step of ``STEP`` towards holding a feed from ``since`` on, the newest part first.
+
+    Raises a ``MetrcError`` when METRC does not answer; what was stored before stays.
+    """
+    return await freshen(metrc, mirror, held.feed, max(since, held.window.start - STEP), now, newest=False)
 
 
 async def _attempt(read: Callable[[], Awaitable[T]]) -> T | MetrcError:

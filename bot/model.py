@@ -322,8 +322,8 @@ class Submission(StrEnum):
 class PosPackage:
     """One inventory row of the POS. One label may rightly have several: rooms, or products made of one package.
 
-    ``where`` names file and line. ``metrc_item`` and ``metrc_category`` are the POS's own idea of the METRC item;
-    None means that the cell is empty or the column is not there.
+    ``where`` names file and line. ``metrc_item``, ``metrc_category`` and ``strain`` are the POS's own idea of the METRC
+    item; None means that the cell is empty or the column is not there.
     """
 
     record_id: str
@@ -335,6 +335,7 @@ class PosPackage:
     category: str | None = None
     metrc_item: str | None = None
     metrc_category: str | None = None
+    strain: str | None = None
     unit_weight_g: Decimal | None = None
     room: str | None = None
     status: str | None = None
@@ -454,11 +455,24 @@ class Feed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The span of ``LastModified`` that the mirror holds of one feed without a hole, and when its end was read."""
+    """The span of ``LastModified`` that the mirror holds of one feed without a hole, and when its end was read.
+
+    ``earlier``: what is held before a hole, oldest first, each without one.
+    """
 
     feed: Feed
     window: Window
     read_at: datetime
+    earlier: tuple[Window, ...] = ()
+
+    def holes(self, wanted: Window) -> tuple[Window, ...]:
+        """The spans of ``wanted`` that are not held, oldest first."""
+        at, found = wanted.start, list[Window]()
+        for span in (*self.earlier, self.window):
+            if at < min(span.start, wanted.end):
+                found.append(Window(at, min(span.start, wanted.end)))
+            at = max(at, span.end)
+        return (*found, Window(at, wanted.end)) if at < wanted.end else tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -636,12 +650,14 @@ class Share:
 
     ``rest``: the quantity is whatever the named events leave over (a finished package explains all the POS still
     holds), so it is settled last and never takes the other sign; ``quantity`` is then the most it can explain.
+    ``whole``: only the difference tells whether it did happen, and then all of it did.
     """
 
     code: str
     quantity: Decimal
     refs: tuple[str, ...]
     rest: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -786,13 +802,28 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """Sales that waited out an outage and were recorded together: rung up and recorded in these spans."""
+
+    count: int
+    sold_from: datetime
+    sold_until: datetime
+    recorded_from: datetime
+    recorded_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PostingDelays:
-    """How long this shop's sales took to be recorded, in seconds; ``count`` sales, the newest 30 days."""
+    """How long this shop's sales took to be recorded, in seconds; ``count`` sales, the newest 30 days.
+
+    ``backlogs``: what arrived together after an outage, and is not among those sales.
+    """
 
     count: int
     p50: float
     p95: float
     p999: float
+    backlogs: tuple[Backlog, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -831,8 +862,8 @@ class Evidence:
 
     ``package``: the package at this license; a reading without value and problem means that METRC has none.
     ``receipts``: every receipt, live or voided, whose lines touch the label, plus ``unread_receipts``: candidates
-    whose lines could not be read. ``receipts`` covers ``receipts_window`` without a hole. ``receipts_elsewhere``: live
-    receipts that bear the number of one of the label's POS sales and have lines on other labels only.
+    whose lines could not be read. ``receipts`` covers ``receipts_window`` but for ``receipts_holes``: what METRC recorded
+    or changed in those spans was not read, oldest first. ``receipts_elsewhere``: live receipts that bear the number of one of the label's POS sales and have lines on other labels only.
     ``near``: labels at most two characters away, as seen in METRC; ``elsewhere``: the label at another license.
     ``pos_rows``, ``pos_sales``, ``pos_events``: the POS's books cut down to this label; ``pos_other_lines``: the
     other lines of the same sales, and of the sales whose receipts touch the label; ``pos_siblings``: rows of other
@@ -866,6 +897,7 @@ class Evidence:
     pos_sales: Reading[tuple[PosSaleLine, ...]]
     pos_events: Reading[tuple[PosEvent, ...]]
     receipts_window: Window | None = None
+    receipts_holes: tuple[Window, ...] = ()
     unread_receipts: tuple[MetrcReceipt, ...] = ()
     receipts_elsewhere: tuple[MetrcReceipt, ...] = ()
     near: Reading[tuple[Sighting, ...]] | None = None

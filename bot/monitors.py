@@ -94,7 +94,8 @@ class Facts:
     ``last_seen``: when METRC was last read; ``watching_since``: since when the bot has been running without a break.
     ``families``: the rights that were there before. ``posts``: the POS's sales with METRC's records; None: the POS
     cannot tell. ``failed``: those that will not arrive by themselves. ``recent``: the newest posting delays.
-    ``unmapped``, ``duplicates``, ``unheld``: news since they were last looked at; None: not looked.
+    ``unmapped``, ``duplicates``, ``unheld``: news since they were last looked at; None: not looked. ``filling``: the
+    sales of the last days are not all held yet, so nothing can be said about them. ``late``: its turn did not come.
     """
 
     watched: Watched
@@ -113,6 +114,8 @@ class Facts:
     unmapped: tuple[str, ...] | None = None
     duplicates: tuple[str, ...] | None = None
     unheld: tuple[str, ...] | None = None
+    filling: bool = False
+    late: bool = False
 
     @property
     def license(self) -> str:
@@ -126,7 +129,9 @@ class Facts:
 
     @property
     def sales_read_at(self) -> datetime | None:
-        """As of when METRC's receipts are known in this round; None: they were not read."""
+        """As of when METRC's receipts are known in this round; None: they were not read, or not enough of them."""
+        if self.filling:
+            return None
         readings = [self.feeds.get(feed) for feed in (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE)]
         times = [reading.value for reading in readings if reading is not None and reading.was_read]
         return min((at for at in times if at), default=None) if len(times) == len(readings) else None
@@ -143,13 +148,20 @@ def seen(every: Sequence[Facts]) -> Seen:
     unknown: set[tuple[Kind, str]] = set()
     for facts in every:
         for kind, monitor in MONITORS.items():
-            answer = monitor(facts) if facts.watched.host not in down or kind in _LOCAL else None
+            answer = monitor(facts) if _can_judge(facts, kind, down) else None
             if answer is None:
                 unknown.add((kind, facts.license))
             found += (_complete(condition, facts) for condition in answer or ())
         if facts.watched.host in down:
             found.append(_complete(_outage(facts), facts))
     return Seen(tuple(found), frozenset(unknown))
+
+
+def _can_judge(facts: Facts, kind: Kind, down: frozenset[str]) -> bool:
+    """Without METRC only what needs none of it; without a turn only what needs nothing that is read at a turn."""
+    if facts.late and kind in _AT_A_TURN:
+        return False
+    return facts.watched.host not in down or kind in _LOCAL
 
 
 def _complete(condition: Condition, facts: Facts) -> Condition:
@@ -497,6 +509,9 @@ _LOCAL: Final = frozenset(
     {Kind.EXPORT_STALE, Kind.KEY_EXPIRY, Kind.MAPPING_DRIFT, Kind.NEW_DUPLICATES, Kind.FIX_NOT_HELD}
 )
 
+# These are judged by what is read last of a shop: its POS, its past, its news.
+_AT_A_TURN: Final = _LOCAL - {Kind.KEY_EXPIRY} | {Kind.SYNC_SILENT, Kind.POSTS_FAILING, Kind.DELAY_GROWN}
+
 
 # --- POS sales beside METRC's records ---------------------------------------------------------------------------------
 
@@ -554,7 +569,7 @@ def failed(
 ) -> tuple[str, ...]:
     """Sales that will not arrive by themselves: refused, or overtaken by later ones and past their time."""
     newest = max((post.sold_at for post in posts if post.recorded_at), default=None)
-    delays = None if law is None else PostingDelays(law.count, *map(law.longer_than, (0.5, 0.05, 0.001)))
+    delays = None if law is None else _delays(law)
     late = {
         post.sale_id
         for post in posts
@@ -562,6 +577,11 @@ def failed(
         if may_arrive_until(post.sold_at, shop, delays) < as_of
     }
     return tuple(post.sale_id for post in posts if post.sale_id in late | refused)
+
+
+def _delays(law: Law) -> PostingDelays:
+    p50, p95, p999 = (law.longer_than(share) for share in (0.5, 0.05, 0.001))
+    return PostingDelays(law.count, p50, p95, p999)
 
 
 def _key(number: str | None) -> str:

@@ -12,7 +12,7 @@ from bot.model import Feed, MetrcReceipt
 from bot.ports import Memory
 from bot.silence import HISTORY
 from bot.twins import Twins, find_twins
-from bot.watch import Station
+from bot.watch import News, Station
 
 LOOK_BACK: Final = timedelta(days=30)
 MOST_GROUPS: Final = 500
@@ -35,10 +35,15 @@ async def find_duplicates(station: Station, memory: Memory, now: datetime) -> in
     return len(named)
 
 
-async def known_duplicates(memory: Memory, license_number: str) -> tuple[str, ...] | None:
-    """What the last search has found, by name; None: nobody has searched yet."""
-    text = (await memory.recall(NAME)).get(license_number)
-    return None if text is None else tuple(str(name) for name in json.loads(text))
+async def known_duplicates(memory: Memory) -> News:
+    """What the last searches have found, by name, for one round; None: nobody has searched yet."""
+    found = await memory.recall(NAME)
+
+    async def known(license_number: str) -> tuple[str, ...] | None:
+        text = found.get(license_number)
+        return None if text is None else tuple(str(name) for name in json.loads(text))
+
+    return known
 
 
 def twins_of(group: Iterable[MetrcReceipt]) -> tuple[Twins, ...]:

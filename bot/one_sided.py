@@ -13,12 +13,16 @@ from bot.units import convert, signed
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """One correction. ``effect``: what it adds to POS − METRC, in the METRC unit; ``name`` is how a person finds it."""
+    """One correction. ``effect``: what it adds to POS − METRC, in the METRC unit; ``name`` is how a person finds it.
+
+    ``event``: the POS's own record of it.
+    """
 
     effect: Decimal
     name: str
     in_metrc: bool
     quote: Quote
+    event: PosEvent | None = None
 
 
 def corrections_alone(case: Case) -> tuple[Alone, ...]:
@@ -71,4 +75,5 @@ def _in_pos(case: Case, event: PosEvent, change: Decimal) -> Alone:
     who = f" by {event.actor}" if event.actor else ""
     name = f"the POS's correction of {case.clock(event.at)} by {signed(change)}"
     says = f"{event.kind} {signed(change)} at {case.clock(event.at)}{who}; no such correction in METRC"
-    return Alone(change, name, in_metrc=False, quote=Quote("pos", event.where, case.evidence.pos_events.as_of, says))
+    said = Quote("pos", event.where, case.evidence.pos_events.as_of, says)
+    return Alone(change, name, in_metrc=False, quote=said, event=event)

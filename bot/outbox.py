@@ -8,13 +8,15 @@ the post, and then goes on, could post twice; so a try must end well within the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
 from typing import Final
 
-from bot.alerts import Claim, Letter, What
+from bot.alerts import Claim, What
 from bot.errors import ChatError
 from bot.ports import Clock, Outbox, Post
+
+log = logging.getLogger(__name__)
 
 TRY_SECONDS: Final = 10.0
 FIRST_PAUSE: Final = timedelta(seconds=5)
@@ -25,16 +27,12 @@ LOOK_BACK: Final = timedelta(minutes=2)
 BUSY: Final = frozenset({"ratelimited", "rate_limited", "timeout"})
 # There is nothing left to rewrite: a person has deleted the message, or it is too old.
 GONE: Final = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
+# A picture that could not be shown for so long shows nothing any more.
+CHART_FOR: Final = timedelta(hours=1)
 NOT_THREADED: Final = frozenset({What.FIRE, What.ESCALATE})
 
 
-Sent = Callable[[Letter, str], Awaitable[None]]
-"""Told of a letter that is out, with its message's id, by whoever sent it; at most once, and not after a crash."""
-
-
-async def send_letters(
-    outbox: Outbox, post: Post, owner: str, clock: Clock, lease: timedelta, *, told: Sent | None = None
-) -> int:
+async def send_letters(outbox: Outbox, post: Post, owner: str, clock: Clock, lease: timedelta) -> int:
     """Send what is due; how many went out. Stops for now when Slack is too busy to take more.
 
     A clock and not a time, for a lease counts from the claim, and a hundred letters take minutes.
@@ -45,15 +43,16 @@ async def send_letters(
             async with asyncio.timeout(min(TRY_SECONDS, lease.total_seconds() / 2)):
                 ref = await _deliver(post, claim)
         except (ChatError, TimeoutError) as error:
+            if _is_given_up(claim, clock.now()):
+                log.warning("a chart was left out: %s", str(error) or "Slack did not answer in time.")
+                await outbox.mark(claim, "", clock.now())
+                continue
             until = clock.now() + _pause(claim, error)
             await outbox.postpone(claim, until, str(error) or "Slack did not answer in time.")
-            if _is_busy(error):
+            if is_busy(error):
                 break
         else:
-            is_mine = await outbox.mark(claim, ref, clock.now())
-            sent += is_mine
-            if is_mine and told is not None:
-                await told(claim.letter, ref)
+            sent += await outbox.mark(claim, ref, clock.now())
     return sent
 
 
@@ -79,6 +78,12 @@ async def _rewrite(post: Post, claim: Claim) -> str:
     return message
 
 
+def _is_given_up(claim: Claim, now: datetime) -> bool:
+    """Only a picture is ever given up."""
+    since = claim.tried_since
+    return claim.letter.what is What.CHART and since is not None and now - since >= CHART_FOR
+
+
 def _pause(claim: Claim, error: ChatError | TimeoutError) -> timedelta:
     asked = error.retry_after if isinstance(error, ChatError) else None
     if asked is not None:
@@ -86,5 +91,6 @@ def _pause(claim: Claim, error: ChatError | TimeoutError) -> timedelta:
     return min(FIRST_PAUSE * (1 << min(claim.fence - 1, 10)), LONGEST_PAUSE)
 
 
-def _is_busy(error: ChatError | TimeoutError) -> bool:
+def is_busy(error: ChatError | TimeoutError) -> bool:
+    """Whether Slack takes nothing now, whatever it is and wherever it goes."""
     return isinstance(error, TimeoutError) or error.code in BUSY

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from bot.alerts import Alert, Change, Claim, Letter
 from bot.audit import Anchor, Entry, Row
 from bot.follow_ups import Claimed, Recheck
 from bot.inquiries import Inquiries
+from bot.kept_questions import KeptQuestions
 from bot.model import (
     Adjustment,
     Coverage,
@@ -144,6 +146,15 @@ class Exports(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Rows of one feed, and the window that they fill; None: they are only some of it."""
+
+    feed: Feed
+    rows: Sequence[FeedRow]
+    covered: Window | None
+
+
 class Mirror(Protocol):
     """The local copy of METRC for one facility. Rows and coverage move in one transaction; writes may be repeated."""
 
@@ -154,11 +165,15 @@ class Mirror(Protocol):
     async def store(self, feed: Feed, rows: Sequence[FeedRow], covered: Window, read_at: datetime) -> Coverage:
         """Write what one window of the feed held, and join the window to the coverage.
 
-        A window that touches or overlaps the coverage extends it; one that leaves a hole replaces it only if it is the
-        newer one (then what is older is no longer claimed), else the rows are kept and the coverage stays as it was.
+        A window that touches or overlaps the coverage extends it; one that leaves a hole becomes the coverage if it is
+        the newer one, and what lies before the hole is remembered as ``earlier``.
         A row older than the one held (by ``last_modified``) never overwrites it, and lines or packages that were read
         are kept unless the row's ``last_modified`` moved on.
         """
+        ...
+
+    async def store_all(self, portions: Sequence[Portion], read_at: datetime) -> Mapping[Feed, Coverage]:
+        """The same for several feeds in one transaction; what is held then of those with a window."""
         ...
 
     async def store_receipt(self, receipt: MetrcReceipt, read_at: datetime) -> None:
@@ -413,6 +428,10 @@ class Statistics(Protocol):
         """Deliveries sold since then; without lines, oldest sale first."""
         ...
 
+    async def sold(self, since: datetime) -> tuple[tuple[MetrcReceipt, ...], tuple[MetrcDelivery, ...]]:
+        """Both, as they were at one moment."""
+        ...
+
     async def recorded(self, since: datetime) -> tuple[tuple[datetime | None, datetime], ...]:
         """When receipts recorded since then were sold, and when METRC recorded them; in the order of recording."""
         ...
@@ -423,6 +442,14 @@ class Statistics(Protocol):
 
     async def item_names(self) -> frozenset[str]:
         """The names of METRC's items, case folded."""
+        ...
+
+
+class Holdings(Protocol):
+    """What the mirrors of all facilities hold. Reads only. Raises ``StorageError``."""
+
+    async def held(self, feeds: Collection[Feed]) -> Mapping[str, Mapping[Feed, Coverage]]:
+        """What is held of these feeds, by license."""
         ...
 
 
@@ -443,6 +470,11 @@ class Books(Protocol):
 
     def statistics(self, license_number: str) -> Statistics:
         """What the mirror of one facility shows of its rhythm."""
+        ...
+
+    @property
+    def holdings(self) -> Holdings:
+        """What the mirrors of all facilities hold."""
         ...
 
     @property
@@ -483,6 +515,11 @@ class Books(Protocol):
     @property
     def inquiries(self) -> Inquiries:
         """Questions in Slack, of all facilities."""
+        ...
+
+    @property
+    def questions(self) -> KeptQuestions:
+        """Questions in Slack that are kept before they are acknowledged."""
         ...
 
     @property
@@ -612,6 +649,10 @@ class Intents(Protocol):
         """The press has led to what it leads to."""
         ...
 
+    async def is_pressed(self, intent_id: str) -> bool:
+        """Whether a press on it was taken that is not answered yet."""
+        ...
+
     async def unanswered(self, before: datetime, limit: int) -> tuple[Press, ...]:
         """Presses taken before then that were never answered, oldest first."""
         ...
@@ -644,11 +685,18 @@ class PackageStream(Protocol):
         listing: PackageList,
         window: Window,
         take: Callable[[tuple[MetrcPackage, ...]], Awaitable[None]],
+        *,
+        expected: int | None = None,
     ) -> None:
         """Hand over page after page, in no order; a row may come more than once.
 
         Whether the list was whole is only known at the end: an error then means that what was taken is a part of it.
+        ``expected``: how many there are as far as is known; only what is asked for at first rests on it.
         """
+        ...
+
+    async def count(self, listing: PackageList, window: Window) -> int | None:
+        """How many a list has, told with its first row; None: METRC does not tell. The window is sent as it is."""
         ...
 
 

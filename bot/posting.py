@@ -40,6 +40,8 @@ LEARNED_MOST: Final = timedelta(hours=4)
 LEARNED_FROM: Final = 50
 # A till may start its numbers anew: a receipt further away than this is another sale of the same number.
 SAME_SALE: Final = timedelta(hours=1)
+# METRC's clock and the till's differ: a hole reaches this much further.
+HOLE_MARGIN: Final = timedelta(minutes=5)
 # The till's clock and METRC's copy of it may differ by rounding and a slow form.
 SAME_MOMENT: Final = timedelta(seconds=60)
 
@@ -140,13 +142,19 @@ def quantity_on(record: MetrcReceipt | MetrcDelivery, label: str) -> Decimal:
 
 
 def may_arrive_until(sold_at: datetime, shop: Shop, delays: PostingDelays | None) -> datetime:
-    """Until when an unposted sale may still arrive by itself; past it, it has failed."""
+    """Until when an unposted sale may still arrive by itself; past it, it has failed.
+
+    One of an outage's hours may come with the rest of them.
+    """
     if shop.posting is Posting.NIGHTLY and shop.nightly_at:
         return next_nightly(shop.nightly_at, sold_at) + NIGHTLY_GRACE
     limit = RETRY_LIMIT.get(shop.posting, RETRY_LIMIT[Posting.BATCH])
     if delays is not None and delays.count >= LEARNED_FROM:
         limit = max(limit, min(timedelta(seconds=delays.p999), LEARNED_MOST))
-    return sold_at + limit
+    waited_out = [
+        each for each in (delays.backlogs if delays else ()) if each.sold_from <= sold_at < each.recorded_from
+    ]
+    return max([sold_at + limit, *(each.recorded_until + NORMAL for each in waited_out)])
 
 
 def expected_by(sale: PostedSale, shop: Shop, now: datetime) -> datetime:
@@ -294,7 +302,10 @@ def receipts_cover(moment: datetime, evidence: Evidence) -> bool:
     """Whether all that METRC could have of a sale of that moment was read, receipts and deliveries."""
     window, delivered = evidence.receipts_window, evidence.deliveries
     none_here = delivered.problem is not None and delivered.problem.kind is ProblemKind.NOT_OFFERED
-    complete = evidence.receipts.was_read and not evidence.unread_receipts and (delivered.was_read or none_here)
+    holes = evidence.receipts_holes
+    # METRC moves a receipt's time of change, so one of this sale is not in a hole that ends before the sale
+    listed = evidence.receipts.was_read or (bool(holes) and all(hole.end + HOLE_MARGIN < moment for hole in holes))
+    complete = listed and not evidence.unread_receipts and (delivered.was_read or none_here)
     return complete and window is not None and window.start <= moment
 
 

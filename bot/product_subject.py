@@ -27,7 +27,7 @@ from bot.model import (
 from bot.record import Labelled, Record, concluded, count_of, tail
 from bot.units import plain, same_unit, signed
 
-OF_THE_PRODUCT: Final = frozenset({"mapping.unit", "mapping.item", "mapping.category"})
+OF_THE_PRODUCT: Final = frozenset({"mapping.unit", "mapping.item", "mapping.category", "mapping.strain"})
 
 
 def is_known(record: Record) -> bool:

@@ -33,7 +33,7 @@ from bot.twins import find_twins
 
 ABOUT_THE_SALE: Final = ("timing.sale", "timing.void", "timing.nightly", "failed_post.")
 # a wrong item or category is the package's own affair as long as METRC takes its sales
-ONLY_WHEN_REFUSED: Final = frozenset({"mapping.item", "mapping.category"})
+ONLY_WHEN_REFUSED: Final = frozenset({"mapping.item", "mapping.category", "mapping.strain"})
 
 
 def is_known(record: Record) -> bool:

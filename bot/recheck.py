@@ -68,6 +68,5 @@ async def _keep(desk: Desk, claimed: Claimed) -> bool:
 
 def _question(recheck: Recheck, lease: timedelta) -> Question:
     seconds = min(60.0, lease.total_seconds() / 2)
-    return Question(
-        recheck.license, Subject(recheck.kind, recheck.value), asked_by=recheck.asked_by, deadline_seconds=seconds
-    )
+    subject = Subject(recheck.kind, recheck.value)
+    return Question(recheck.license, subject, recheck.shelf, recheck.asked_by, deadline_seconds=seconds)

@@ -383,7 +383,6 @@ def propose(
     asked = pairs[0][0]
     targets = targets_of(offer, [diagnosis for diagnosis, _ in pairs])
     sight = sight_at_card(offer.kind, targets, pairs, now)
-    over = policy.two_approvals_over
     return Intent(
         id=intent_id,
         facility=asked.facility,
@@ -398,12 +397,18 @@ def propose(
         proposed_at=now,
         expires_at=now + policy.approval,
         way=way_of(offer, policy),
-        needed=2 if over is not None and len(targets) > over else 1,
+        needed=approvals_for(len(targets), policy),
         targets=targets,
         sight=sight,
         digest=digest_of(offer.system, offer.kind, targets, sight),
         due_at=now + policy.approval,
     )
+
+
+def approvals_for(records: int, policy: Policy) -> int:
+    """How many people have to approve a card of so many records."""
+    over = policy.two_approvals_over
+    return 2 if over is not None and records > over else 1
 
 
 def digest_of(system: str, kind: DuplicateKind, targets: Iterable[Target], sight: Sight) -> str:
@@ -665,6 +670,20 @@ def all_labels(intent: Intent) -> tuple[str, ...]:
     return tuple(seen.name.removeprefix(start) for seen in intent.sight.seen if seen.name.startswith(start))
 
 
+def objections(intent: Intent, policy: Policy) -> tuple[str, ...]:
+    """Why the approvals do not carry the act any more: of other evidence, or of people or too few by today's rules."""
+    told: list[str] = []
+    digest = digest_of(intent.system, intent.kind, intent.targets, intent.sight)
+    if any(shown != digest for shown in (intent.digest, *(one.digest for one in intent.approvals))):
+        told.append("What is kept of this removal is not what was approved.")
+    if policy.second_person and (own := [one.name for one in intent.approvals if one.person in intent.askers]):
+        told.append(f"{', '.join(own)} asked or joined this question, so somebody else has to approve.")
+    needed = max(intent.needed, approvals_for(len(intent.targets), policy))
+    if len({one.person for one in intent.approvals}) < needed:
+        told.append(f"This needs the approval of {needed} people.")
+    return tuple(told)
+
+
 def _ours(intent: Intent, target: Target, name: str) -> frozenset[str]:
     unfinalized = target.unfinalizes and name == record_name(intent.kind, target.record_id)
     return frozenset({FINALIZED}) if unfinalized else frozenset()
@@ -763,7 +782,7 @@ def press_fault(intent: Intent, press: Press, policy: Policy, *, is_approver: bo
     if press.verb is Verb.CHECK:
         return None
     if press.verb is Verb.WITHDRAW:
-        return None if press.person in intent.askers else Fault.NOT_PROPOSER
+        return None if press.person in intent.askers[:1] else Fault.NOT_PROPOSER
     if not is_approver:
         return Fault.NO_APPROVER
     if press.verb is Verb.DECLINE and not press.reason.strip():
@@ -783,9 +802,10 @@ def _move(intent: Intent, to: State, **changes: Any) -> Intent:  # noqa: ANN401 
 
 
 def _end(intent: Intent, to: State, now: datetime, says: str, **changes: Any) -> Intent:  # noqa: ANN401 - as above
-    """A last state. What was unfinalized by us and is still there is told to a person."""
+    """A last state. What we unfinalized, or may have, and did not remove is told to a person."""
     left = [target.record_id for target in intent.targets if target.unfinalizes and not target.is_done]
-    also = f" Countlast unfinalized {', '.join(left)}, which is still there: finalize it again." if left else ""
+    ids = ", ".join(left)
+    also = f" Countlast asked METRC to unfinalize {ids}: if it is still there, finalize it again." if left else ""
     told = {"with_person_since": now if left else None, **changes}
     return _move(intent, to, says=f"{says}{also}", due_at=None, owner=None, lease_until=None, **told)
 

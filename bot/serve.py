@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,8 @@ from bot.app import Bot
 from bot.clock import do, tick
 from bot.duties import chores, digesting, promising, rota, sending
 from bot.errors import ConfigurationError, StorageError
-from handlers import Cards, Services, Work, build_bolt, register
+from bot.kept_questions import BEAT
+from handlers import Services, Unfinished, Work, build_bolt, register
 from handlers.alerting import chat_of, letters_of
 from handlers.charting import Charting
 from handlers.lanes import Sleep
@@ -47,7 +48,7 @@ class SlackSide:
     services: Services
     link: SocketLink
     work: Work
-    cards: Cards
+    unfinished: Unfinished
 
 
 @asynccontextmanager
@@ -61,6 +62,7 @@ async def slack_side(bot: Bot, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Sl
         bot.clock,
         bot.sweep_license,
         bot.books.inquiries,
+        bot.books.questions,
         office=bot.office,
         attending=bot.attending(),
         status=bot.status,
@@ -70,12 +72,10 @@ async def slack_side(bot: Bot, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Sl
         sleep=sleep,
     )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
-    cards = register(bolt, services, work)
-    if cards is None:
-        raise RuntimeError("the Slack side was wired without removals")
+    unfinished = register(bolt, services, work)
     web = build_web(bolt, ready=_readiness(bot, link), metrics=services.metrics)
     try:
-        yield SlackSide(bolt, web, services, link, work, cards)
+        yield SlackSide(bolt, web, services, link, work, unfinished)
     finally:
         await work.close(GRACE_SECONDS)
 
@@ -104,7 +104,7 @@ async def serve(bot: Bot, role: str = "all") -> None:
         stop_on_signals(stop)
         async with slack_side(bot) as side, asyncio.TaskGroup() as group:
             group.create_task(_serve_web(side.web if role != "worker" else health_only(bot, side), listener, stop))
-            group.create_task(recovering(side.cards, stop))
+            group.create_task(recovering(side.unfinished, stop))
             if role != "web":
                 group.create_task(ticking(bot, stop))
             token = bot.settings.slack.app_token
@@ -115,27 +115,17 @@ async def serve(bot: Bot, role: str = "all") -> None:
 async def ticking(bot: Bot, stop: asyncio.Event, wait: timedelta = timedelta(0)) -> None:
     """Do what the clock proposes until ``stop`` is set, for the first time after ``wait``."""
     letters, charting = voices(bot)
-    every = chores(
-        bot,
-        letters,
-        sent=charting.sent,
-        more=(digesting(bot, charting.tell_week), promising(bot, Rechecking(bot.settings, letters).say)),
-    )
-    try:
-        await tick(every, rota(bot), stop, wait)
-    finally:
-        await charting.close()
+    more = (digesting(bot, charting.tell_week), promising(bot, Rechecking(bot.settings, letters).say))
+    await tick(chores(bot, charting, more=more), rota(bot), stop, wait)
 
 
 async def send_now(bot: Bot) -> None:
     """Send what waits in the outbox, with its charts, as the clock would."""
-    letters, charting = voices(bot)
-    await do(sending(bot, letters, charting.sent), rota(bot))
-    await charting.close()
+    await do(sending(bot, voices(bot)[1]), rota(bot))
 
 
 def voices(bot: Bot) -> tuple[SlackLetters, Charting]:
-    """What speaks unasked."""
+    """What speaks unasked; the second one carries charts, too."""
     letters = letters_of(bot.settings, bot.attending())
     return letters, Charting(bot.settings, letters, chat_of(bot.settings), bot.arrivals, bot.digest, clock=bot.clock)
 
@@ -147,10 +137,18 @@ def health_only(bot: Bot, side: SlackSide) -> Starlette:
     return web
 
 
-async def recovering(cards: Cards, stop: asyncio.Event, every: float = RECOVER_SECONDS) -> None:
-    """Finish what was left of removals, at once and every 30 s, until ``stop`` is set."""
+async def recovering(unfinished: Unfinished, stop: asyncio.Event) -> None:
+    """Finish what processes that died have left, at once and in rounds, until ``stop`` is set."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(in_rounds(unfinished.questions.round, stop, BEAT.total_seconds()))
+        if unfinished.cards is not None:
+            group.create_task(in_rounds(unfinished.cards.recover_round, stop, RECOVER_SECONDS))
+
+
+async def in_rounds(a_round: Callable[[], Awaitable[None]], stop: asyncio.Event, every: float) -> None:
+    """Again and again, at once and every so many seconds, until ``stop`` is set."""
     while not stop.is_set():
-        await cards.recover_round()
+        await a_round()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(every):
                 await stop.wait()

@@ -35,7 +35,7 @@ WEEKS_A_YEAR: Final = 52.0
 # Rates are learned and slow days are not declared, so the score asks for a rate this much lower than the stated one.
 CAUTION: Final = 1.7
 # Of the sales that are late, about one in twelve has no later one recorded, and only those are looked at; this credits
-# a little more than half of that. Both numbers are measured: see the benchmark.
+# a little more than half of that. Both numbers were chosen on simulated shops; the benchmark judges them on others.
 CREDIT: Final = 1.4
 
 # Posts that were learned from; fewer carry no p99.9.

@@ -17,6 +17,8 @@ from bot.units import convert, in_grams
 
 # METRC tells the day only, in the shop's own calendar; the POS may log the conversion before it is sent
 LOGGED_BEFORE = timedelta(days=2)
+# how a POS calls making one package of another
+CONVERSIONS = ("convert", "conversion", "split", "repack", "package", "combine", "batch", "produc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,34 @@ def unrecorded_parts(evidence: Evidence) -> tuple[Part, ...]:
     if None not in together and sum((each or Decimal(0) for each in together), Decimal(0)) in logged:
         return ()
     return tuple(sorted(parts, key=lambda part: part.package.id))
+
+
+def unheard_conversions(evidence: Evidence) -> tuple[tuple[PosEvent, Decimal], ...]:
+    """The POS's conversions of which METRC made no package of that size, with their change in METRC's unit, oldest first."""
+    whole, made = evidence.package.value, _made(evidence)
+    sizes = [size for child in made if whole is not None and (size := _taken(child, whole)) is not None]
+    alone = []
+    for event in sorted(evidence.pos_events.value or (), key=lambda each: (each.at, each.event_id)):
+        change = in_metrc_units(event.change, event.unit, evidence) if _is_conversion(event) and event.change else None
+        if change is None:
+            continue
+        if -change in sizes:
+            sizes.remove(-change)
+        else:
+            alone.append((event, change))
+    return tuple(alone)
+
+
+def made_in_pos(evidence: Evidence) -> tuple[PosEvent, ...]:
+    """The POS's conversions that put something on a label that was never received."""
+    events = evidence.pos_events.value or ()
+    if any(event.kind == "receive" for event in events):
+        return ()
+    return tuple(event for event in events if _is_conversion(event) and (event.change or 0) > 0)
+
+
+def _is_conversion(event: PosEvent) -> bool:
+    return event.kind.startswith(CONVERSIONS)
 
 
 def unrecorded_sources(evidence: Evidence) -> tuple[str, ...]:

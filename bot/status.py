@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from bot.alerts import Alert
+from bot.mirror import is_whole
 from bot.model import Feed, PostingDelays
 from bot.monitors import Watched, key_ends
 from bot.ports import Books
 from bot.removals import Intent
-from bot.watch import told_by_people
+from bot.watch import SALES, TAIL, learned_of, told_by_people
 
 DELAYS: Final = timedelta(days=30)
 
@@ -29,7 +30,11 @@ FEEDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One shop. ``synced``: until when each feed is held, None: never read. ``key_ends`` None: nobody told when it began."""
+    """One shop. ``synced``: until when each feed is held, None: never read. ``key_ends`` None: nobody told when it began.
+
+    ``filling``: too little of its past sales is held yet to say whether they arrive. ``limit_is_plain``: under four weeks
+    of history nothing was learned, so a plain limit holds.
+    """
 
     license: str
     name: str
@@ -41,6 +46,8 @@ class Standing:
     delays: PostingDelays | None
     alerts: tuple[Alert, ...]
     approvals: tuple[Intent, ...]
+    filling: bool = False
+    limit_is_plain: bool = False
 
 
 async def standing(books: Books, watched: Watched, now: datetime) -> Standing:
@@ -51,6 +58,7 @@ async def standing(books: Books, watched: Watched, now: datetime) -> Standing:
     mirror = books.mirror(license_number)
     held = {feed: await mirror.coverage(feed) for feeds in FEEDS.values() for feed in feeds}
     synced = {name: [held[feed] for feed in feeds] for name, feeds in FEEDS.items()}
+    learned = await learned_of(books.memory, license_number)
     return Standing(
         license=license_number,
         name=watched.shop.name,
@@ -66,4 +74,6 @@ async def standing(books: Books, watched: Watched, now: datetime) -> Standing:
             a for a in await books.alerts.known(now) if a.is_live and a.is_told and license_number in a.licenses
         ),
         approvals=await books.intents.pending([license_number]),
+        filling=not all(is_whole(held[feed], now - TAIL) for feed in SALES),
+        limit_is_plain=learned is not None and learned.law is None and learned.rhythm is None,
     )

@@ -9,10 +9,11 @@ shop takes no more room than a small one and nobody waits behind it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -34,10 +35,22 @@ from bot.model import (
     PostingDelays,
     Sighting,
 )
+from bot.sweep_agreement import Glance
 from bot.sweep_books import ShopBooks
 from bot.sweep_evidence import Closer, Ground, full_evidence, known, lots_beside, plain_evidence, sources_of
 from bot.sweep_groups import Sweep, Tally
-from bot.sweep_reading import Listed, Look, Wants, Yard, climb, look_closer, near_labels, read_lists
+from bot.sweep_reading import (
+    Beside,
+    Listed,
+    Look,
+    Wants,
+    Yard,
+    climb,
+    look_beside,
+    look_closer,
+    near_labels,
+    read_lists,
+)
 
 __all__ = ["SweepProgress", "Yard", "sweep"]
 
@@ -47,8 +60,8 @@ AT_ONCE: Final = 250
 HEADS: Final = 2000
 """Labels that are looked up at once to see which of them are judged already."""
 
-MOST_WAITING: Final = 25
-"""Pages that are read and not judged."""
+MOST_WAITING: Final = 60
+"""Pages that are read and not judged: more than a second of reading, for that long the POS's books may take."""
 
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -62,7 +75,7 @@ Packages = dict[str, MetrcPackage]
 async def sweep(yard: Yard, progress: SweepProgress, *, timer: Callable[[], float] = time.monotonic) -> Sweep:
     """Judge every label that either side knows. Raises ``StorageError``; all that METRC refuses is in the answer."""
     began, before = timer(), yard.desk.metrc.requests
-    with _first_error():
+    with _first_error(), _without_long_pauses():
         tally = await _Sweeping(yard, progress).run()
     requests, seconds = yard.desk.metrc.requests - before, timer() - began
     return Sweep(yard.desk.shop.license, tally.packages, tally.agree, tally.groups(), requests, seconds)
@@ -104,8 +117,8 @@ class _Sweeping:
         async with asyncio.TaskGroup() as group:
             # METRC's lists do not wait for the POS's books: reading those is work, not waiting
             reading = group.create_task(self._books())
-            access = await climb(self.yard.desk)
-            listed = await self._read_lists(access, reading) if access_is_open(access) else None
+            access, expected = await climb(self.yard, self.now)
+            listed = await self._read_lists(access, reading, expected) if access_is_open(access) else None
         ground = Ground(self.yard.desk.shop, self.now, access, reading.result())
         if listed is None:
             await self._closed(ground)
@@ -123,11 +136,12 @@ class _Sweeping:
     async def _delays(self) -> PostingDelays | None:
         return await self.yard.desk.mirror.delays(self.now - UNKNOWN_AGE)
 
-    async def _read_lists(self, access: Access, reading: Awaitable[ShopBooks]) -> Listed:
+    async def _read_lists(self, access: Access, reading: Awaitable[ShopBooks], expected: int | None) -> Listed:
         """Judge pages of the active list beside the reading, which without that would mostly wait."""
         async with asyncio.TaskGroup() as group:
             judging = group.create_task(self._judge_pages(access, reading))
-            listed = await read_lists(self.yard, partial(_oldest, reading), self.now, self._came)
+            oldest = partial(_oldest, reading)
+            listed = await read_lists(self.yard, oldest, self.now, self._came, expected=expected)
             await self.pages.join()
             judging.cancel()
         return listed
@@ -143,12 +157,14 @@ class _Sweeping:
 
     async def _judge_pages(self, access: Access, reading: Awaitable[ShopBooks]) -> None:
         ground = Ground(self.yard.desk.shop, self.now, access, await reading, delays=await self._delays())
+        judge = _Judge(ground)
         while True:
             for package in await self.pages.get():
-                if _agrees(package, ground):
+                if judge.agrees(package):
                     self.agreed.add(_sign(package.id, package.last_modified))
-                # one label at a time, so that no answer of METRC waits for long
-                await asyncio.sleep(0)
+                if judge.took_long():
+                    # one label at a time, so that no answer of METRC waits for long
+                    await asyncio.sleep(0)
             self.pages.task_done()
             self.room.release()
 
@@ -188,7 +204,8 @@ class _Sweeping:
     async def _chunks(self, ground: Ground) -> AsyncIterator[_Chunk]:
         """Labels known to either side, in order and in pieces, with METRC's packages of them."""
         stock, closed_since = self.yard.stock, self.now - UNKNOWN_AGE
-        expected = sorted({*ground.books.labels, *await self._expected()})
+        more_expected = (await self._expected()).difference(ground.books.labels)
+        expected = sorted([*ground.books.labels, *more_expected]) if more_expected else ground.books.labels
         after, more = "", True
         while more:
             found = await stock.heads_after(after, HEADS, active_since=self.active_since, closed_since=closed_since)
@@ -224,6 +241,11 @@ class _Sweeping:
         async for labels, packages in self._suspected():
             await asyncio.to_thread(_add_wants, wants, labels, packages, ground)
         look = await look_closer(self.yard, ground.books, wants, self.now, self._count_receipts)
+        beside = Beside(self.now)
+        async for labels, packages in self._suspected():
+            receipts = await self.yard.stock.receipts_on(labels)
+            await asyncio.to_thread(_add_beside, beside, labels, packages, receipts, ground=ground)
+        look = await look_beside(self.yard, ground.books, beside, look, self._count_receipts)
         near, near_pos = await asyncio.to_thread(self._near)
         self.counted = 0
         async for labels, packages in self._suspected():
@@ -269,6 +291,8 @@ class _Sweeping:
         return Closer(
             receipts=await stock.receipts_on(labels),
             unread=look.unread,
+            unread_beside=look.unread_beside,
+            held=look.held,
             by_number={number: tuple(own) for number, own in by_number.items()},
             deliveries=look.deliveries,
             transfers=await stock.transfers_on(beside),
@@ -309,11 +333,32 @@ async def _oldest(reading: Awaitable[ShopBooks]) -> datetime | None:
     return (await reading).oldest
 
 
-def _agrees(package: MetrcPackage, ground: Ground) -> bool:
-    """Whether the POS holds it too and nothing is found; what cannot be told by its last change is judged later."""
-    if package.last_modified is None or not ground.books.rows(package.label):
-        return False
-    return diagnose(plain_evidence(package.label, package, ground), "").cause is Cause.NONE
+class _Judge:
+    """Judges packages as they come, most of them at a glance."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._glance = Glance(ground.books, ground.shop, ground.now, ground.delays)
+        self._gates_are_open = False
+        self._was_diagnosed = False
+
+    def agrees(self, package: MetrcPackage) -> bool:
+        """Whether the POS holds it too and nothing is found; what cannot be told by its last change is judged later."""
+        self._was_diagnosed = False
+        if package.last_modified is None or not self._ground.books.rows(package.label):
+            return False
+        plainly = self._glance.agrees(package)
+        if plainly and self._gates_are_open:
+            return True
+        self._was_diagnosed = True
+        found = diagnose(plain_evidence(package.label, package, self._ground), "").cause is not Cause.NONE
+        # of a package that agrees at a glance nothing but a gate can be found
+        self._gates_are_open = self._gates_are_open or (plainly and not found)
+        return not found
+
+    def took_long(self) -> bool:
+        """Whether the last one was more than a glance."""
+        return self._was_diagnosed
 
 
 def _sign(package_id: int, changed_at: datetime | None) -> int:
@@ -329,6 +374,34 @@ def _judged_fully(labels: Sequence[str], packages: Packages, ground: Ground, clo
 def _add_wants(wants: Wants, labels: Sequence[str], packages: Packages, ground: Ground) -> None:
     for label in labels:
         wants.add(known(label, packages.get(label), ground))
+
+
+def _add_beside(
+    beside: Beside,
+    labels: Sequence[str],
+    packages: Packages,
+    receipts: Mapping[str, tuple[MetrcReceipt, ...]],
+    *,
+    ground: Ground,
+) -> None:
+    for label in labels:
+        beside.add(known(label, packages.get(label), ground), receipts.get(label, ()))
+
+
+@contextmanager
+def _without_long_pauses() -> Iterator[None]:
+    """Keep the garbage collector from looking through all that was there before; it stops everything for that long.
+
+    Where the program has set something aside already, that is left as it is.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +16,9 @@ from bot.model import LABEL_LENGTH, PosBooks, PosEvent, PosPackage, PosSaleLine,
 from bot.numbers import bare
 
 T = TypeVar("T")
+
+Product = tuple[str, str]
+"""What tells a product among the POS's stock rows; see ``bot.gather.product_keys``."""
 
 MOST_SIBLINGS: Final = 6
 MOST_REFUSED: Final = 20
@@ -35,7 +38,7 @@ class ShopBooks:
     def labels(self) -> tuple[str, ...]:
         """Every label that is in stock or has a sale that is not settled, in order."""
         open_sales = {line.label for line in self.books.sales.value or () if line.submission in UNSETTLED}
-        return tuple(sorted({*self._rows, *open_sales}))
+        return tuple(sorted([*self._rows, *(open_sales - self._rows.keys())]))
 
     @cached_property
     def sale_ids(self) -> frozenset[str]:
@@ -75,6 +78,21 @@ class ShopBooks:
         rows = {id(row): row for key in keys for row in self._of_product.get(key, ())}
         return tuple(rows.values())
 
+    def sales_of(self, products: Mapping[Product, datetime]) -> set[str]:
+        """The numbers of sales of any lot of these products, of each from its moment on."""
+        return {
+            line.sale_id
+            for key, since in products.items()
+            for row in self._of_product.get(key, ())
+            for line in self._sales.get(row.label, ())
+            if line.sold_at >= since
+        }
+
+    def products_in(self, number: str) -> set[Product]:
+        """The products that were rung up in a sale, as far as they are in stock."""
+        labels = {line.label for line in self._of_sale.get(number, ())}
+        return {key for label in labels for row in self._rows.get(label, ()) for key in product_keys(row)}
+
     def about(
         self, label: str, *, manifest: str | None = None, near: Sequence[str] = (), numbers: Iterable[str] = ()
     ) -> PosBooks:
@@ -110,6 +128,10 @@ class ShopBooks:
         """The audit log as a reading."""
         return _cut(self.books.events, self.events(label), None)
 
+    def is_torn(self, label: str) -> bool:
+        """Whether a row that bears this label could not be used."""
+        return label in self._refused
+
     def refused(self, label: str) -> tuple[RefusedRow, ...]:
         """Rows that could not be used and may be about this label."""
         return (*self._refused.get(label, ()), *self._refused.get("", ()))[:MOST_REFUSED]
@@ -129,8 +151,8 @@ class ShopBooks:
         return _grouped(self.books.refused, _whose)
 
     @cached_property
-    def _of_product(self) -> dict[tuple[str, str], list[PosPackage]]:
-        groups: dict[tuple[str, str], list[PosPackage]] = defaultdict(list)
+    def _of_product(self) -> dict[Product, list[PosPackage]]:
+        groups: dict[Product, list[PosPackage]] = defaultdict(list)
         for row in newest_first(self.books.inventory.value or ()):
             for key in product_keys(row):
                 groups[key].append(row)

@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from bot.errors import Problem, ProblemKind
-from bot.gather import Known
+from bot.gather import Known, product_keys
 from bot.labels import is_well_formed
+from bot.mirror import merged
 from bot.model import (
     Access,
     Adjustment,
+    Coverage,
     Evidence,
     Lot,
     MetrcDelivery,
@@ -32,7 +34,7 @@ from bot.model import (
     TransferredPackage,
     Window,
 )
-from bot.sweep_books import ShopBooks
+from bot.sweep_books import Product, ShopBooks
 
 T = TypeVar("T")
 
@@ -56,12 +58,16 @@ class Ground:
 class Closer:
     """What a closer look read for a few labels; by label unless said otherwise. Problems: by family of records.
 
-    ``unread``: receipts that may concern any of them and whose lines are not known.
+    ``unread``: receipts that may concern any of them and whose lines are not known; ``unread_beside``: by product, those
+    of its other lots' sales, which concern only a label of which METRC took off more than is told.
+    ``held``: how far the lists of receipts are held.
     ``by_number``: receipts by the number of the POS sale that they bear.
     """
 
     receipts: Mapping[str, tuple[MetrcReceipt, ...]] = field(default_factory=dict)
     unread: tuple[MetrcReceipt, ...] = ()
+    unread_beside: Mapping[Product, tuple[MetrcReceipt, ...]] = field(default_factory=dict)
+    held: tuple[Coverage | None, ...] = ()
     by_number: Mapping[str, tuple[MetrcReceipt, ...]] = field(default_factory=dict)
     deliveries: tuple[MetrcDelivery, ...] = ()
     transfers: Mapping[str, tuple[Transfer, ...]] = field(default_factory=dict)
@@ -135,7 +141,8 @@ def full_evidence(label: str, package: MetrcPackage | None, ground: Ground, clos
         package=plain.package,
         receipts=_read("GET /sales/v2/receipts/active and inactive", receipts, "receipts", ground, closer),
         receipts_window=window,
-        unread_receipts=_unread(it, ground, closer),
+        receipts_holes=_holes(window, closer) if "receipts" in closer.problems else (),
+        unread_receipts=(*(unread := _unread(it, ground, closer)), *_unread_beside(it, receipts, unread, closer)),
         receipts_elsewhere=_elsewhere(it, receipts, closer),
         deliveries=_read("GET /sales/v2/deliveries", _delivered(label, closer), "deliveries", ground, closer),
         transfers=_read("GET /transfers/v2", closer.transfers.get(label, ()), "transfers", ground, closer),
@@ -197,6 +204,27 @@ def _unread(it: Known, ground: Ground, closer: Closer) -> tuple[MetrcReceipt, ..
         for receipt in closer.unread
         if receipt.external_number in numbers or receipt.sold_at in moments or receipt.external_number not in foreign
     )
+
+
+def _unread_beside(
+    it: Known, own: Sequence[MetrcReceipt], unread: Sequence[MetrcReceipt], closer: Closer
+) -> tuple[MetrcReceipt, ...]:
+    """Receipts of other lots of the product, of which any may name this label, where METRC took off more than is told."""
+    if it.left_over(own) <= 0:
+        return ()
+    keys = {key for row in it.rows for key in product_keys(row)}
+    told = {receipt.id for receipt in unread}
+    found = {receipt.id: receipt for key in sorted(keys) for receipt in closer.unread_beside.get(key, ())}
+    return tuple(
+        receipt
+        for receipt in found.values()
+        if receipt.id not in told and (receipt.sold_at is None or receipt.sold_at >= it.since)
+    )
+
+
+def _holes(window: Window, closer: Closer) -> tuple[Window, ...]:
+    """What is not held of any one of the lists of receipts."""
+    return merged(hole for each in closer.held for hole in (each.holes(window) if each is not None else (window,)))
 
 
 def _elsewhere(it: Known, own: Sequence[MetrcReceipt], closer: Closer) -> tuple[MetrcReceipt, ...]:

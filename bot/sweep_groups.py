@@ -74,6 +74,7 @@ class Tally:
         if diagnosis.cause is Cause.NONE:
             self.agree += len(labels)
             return
+        diagnosis = _with_more_to_ask(evidence, diagnosis)
         facets = facets_of(evidence, diagnosis)
         step = "" if facets else diagnosis.action.text
         key = (diagnosis.cause, diagnosis.code, diagnosis.action.kind, facets, step)
@@ -94,6 +95,13 @@ class Tally:
             by_code.setdefault((pile.cause, pile.code, pile.action.kind), []).append(pile)
         found = [group for piles in by_code.values() for group in _parted(piles)]
         return tuple(sorted(found, key=lambda group: (-len(group.labels), group.code or "~", group.labels)))
+
+
+def _with_more_to_ask(evidence: Evidence, diagnosis: Diagnosis) -> Diagnosis:
+    """Where a sweep left receipts unopened, a question about the one label opens more of its own."""
+    if diagnosis.cause is not Cause.UNKNOWN or not evidence.unread_receipts:
+        return diagnosis
+    return replace(diagnosis, action=replace(diagnosis.action, text=ASK_ALONE))
 
 
 @dataclass(slots=True)
@@ -440,6 +448,11 @@ BY_CAUSE: Final = {
     Cause.NONE: "nothing is wrong",
     Cause.UNKNOWN: "not enough could be read to tell",
 }
+
+ASK_ALONE: Final = (
+    "Ask about this package alone: a sweep left receipts unopened, and any of them may be the cause. "
+    "Until then the count tells nothing."
+)
 
 STEPS: Final = {
     ActionKind.FIX_KEY: "Put METRC's present keys into every system that uses them.",

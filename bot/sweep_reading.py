@@ -7,17 +7,31 @@ only where they may explain a difference, and those that were not opened are tol
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from bot.errors import MetrcError, Problem, ProblemKind, SourceError
-from bot.gather import FAMILIES, LONGEST, MANIFEST_AGE, MARGIN, RECEIPT_FEEDS, TRANSFER_FEEDS, UNKNOWN_AGE, Desk, Known
+from bot.errors import MetrcError, MetrcRejected, Problem, ProblemKind, SourceError
+from bot.gather import (
+    FAMILIES,
+    LONG_AGO,
+    LONGEST,
+    MANIFEST_AGE,
+    MARGIN,
+    RECEIPT_FEEDS,
+    TRANSFER_FEEDS,
+    UNKNOWN_AGE,
+    Desk,
+    Known,
+    product_keys,
+)
 from bot.labels import as_digits, nearest
 from bot.mirror import CHUNK, freshen, missing, read_delivery_lines, read_receipt_lines, read_transfer_packages
 from bot.model import (
     Access,
+    Coverage,
     Feed,
     MetrcDelivery,
     MetrcPackage,
@@ -30,7 +44,7 @@ from bot.model import (
 )
 from bot.numbers import bare
 from bot.ports import Mirror, PackageStream, Stock, TrackAndTrace
-from bot.sweep_books import ShopBooks
+from bot.sweep_books import Product, ShopBooks
 
 T = TypeVar("T")
 R = TypeVar("R", MetrcReceipt, MetrcDelivery, Transfer)
@@ -43,6 +57,9 @@ TOGETHER: Final = 500
 """Packages that are written to the mirror at once."""
 
 MOST_RECEIPTS: Final = 2000
+MOST_BESIDE: Final = 500
+"""Receipts of other lots that are opened; a question about one label alone may open more of its own."""
+
 MOST_LOADS: Final = 300
 MOST_LISTED: Final = 5000
 MOST_NUMBERS: Final = 20_000
@@ -76,19 +93,43 @@ class Yard:
 # --- may the key see anything -----------------------------------------------------------------------------------------
 
 
-async def climb(desk: Desk) -> Access:
-    """The ladder: the key, then a cheap read of each family; unrelated keys only when the own one is refused."""
+async def climb(yard: Yard, now: datetime) -> tuple[Access, int | None]:
+    """The ladder: the key, then a cheap read of each family; unrelated keys only when the own one is refused.
+
+    And how many active packages there are, for the rung of packages tells it by the way; None: it did not.
+    """
+    desk, told = yard.desk, list[int]()
     metrc = desk.metrc
     async with asyncio.TaskGroup() as group:
         facilities = group.create_task(_reading("GET /facilities/v2/", desk, metrc.facilities))
-        rungs = [(f"GET one page of {family}", family, _asking(metrc, family)) for family in FAMILIES]
+        asks = {family: _asking(metrc, family) for family in FAMILIES} | {"packages": _counting(yard, now, told)}
+        rungs = [(f"GET one page of {family}", family, ask) for family, ask in asks.items()]
         probes = [group.create_task(_probe(*rung, desk)) for rung in rungs]
     access = Access(facilities.result(), tuple(probe.result() for probe in probes))
+    total = told[0] if told else None
     problem = access.facilities.problem
     if problem is None or not problem.kind.is_refusal:
-        return access
+        return access, total
     others = [("GET /facilities/v2/ with another key", name, _seeing(other)) for name, other in desk.others[:3]]
-    return replace(access, other_keys=tuple(await _all(*(_probe(*rung, desk) for rung in others))))
+    return replace(access, other_keys=tuple(await _all(*(_probe(*rung, desk) for rung in others)))), total
+
+
+def _counting(yard: Yard, now: datetime, told: list[int]) -> Callable[[], Awaitable[bool]]:
+    """The rung of packages with one row of the very list that is read next, where METRC takes so wide a window."""
+    probe, window = _asking(yard.desk.metrc, "packages"), _usual(now)
+
+    async def ask() -> bool:
+        if window.width > yard.desk.metrc.widest:
+            return await probe()
+        try:
+            total = await yard.stream.count(PackageList.ACTIVE, window)
+        except MetrcRejected:
+            # it may be the window that is too wide
+            return await probe()
+        told.extend([] if total is None else [total])
+        return True
+
+    return ask
 
 
 def _asking(metrc: TrackAndTrace, family: str) -> Callable[[], Awaitable[bool]]:
@@ -129,14 +170,21 @@ class Listed:
     problem: Problem | None = None
 
 
-async def read_lists(yard: Yard, oldest: Callable[[], Awaitable[datetime | None]], now: datetime, came: Came) -> Listed:
+async def read_lists(
+    yard: Yard,
+    oldest: Callable[[], Awaitable[datetime | None]],
+    now: datetime,
+    came: Came,
+    *,
+    expected: int | None = None,
+) -> Listed:
     """Read METRC's package lists and the loads on their way into the mirror.
 
     The active list is read whole, for only so can it be seen what has left it. ``oldest``: since when the POS holds the
-    oldest of its stock, which need not be known yet.
+    oldest of its stock, which need not be known yet. ``expected``: how many active packages the ladder was told of.
     """
     active, *others, _ = await _all(
-        _tried(_whole_list(yard, oldest, now, came)),
+        _tried(_whole_list(yard, oldest, now, came, expected=expected)),
         *(_tried(_caught_up(yard, feed, now - UNKNOWN_AGE, now, came)) for feed in LISTS),
         # a load that cannot be read is asked for again when a label is looked for
         _tried(read_loads(yard.desk, now - UNKNOWN_AGE, now, _is_open)),
@@ -147,9 +195,21 @@ async def read_lists(yard: Yard, oldest: Callable[[], Awaitable[datetime | None]
     return Listed(active is None, problem if is_offered else None)
 
 
-async def _whole_list(yard: Yard, oldest: Callable[[], Awaitable[datetime | None]], now: datetime, came: Came) -> None:
-    usual = Window(now - WHOLE - UNKNOWN_AGE, now)
-    await _store(yard, PackageList.ACTIVE, usual, now, came)
+def _usual(now: datetime) -> Window:
+    """How much of the active list is read at least."""
+    return Window(now - WHOLE - UNKNOWN_AGE, now)
+
+
+async def _whole_list(
+    yard: Yard,
+    oldest: Callable[[], Awaitable[datetime | None]],
+    now: datetime,
+    came: Came,
+    *,
+    expected: int | None,
+) -> None:
+    usual = _usual(now)
+    await _store(yard, PackageList.ACTIVE, usual, now, came, expected=expected)
     start = max((await oldest() or now) - UNKNOWN_AGE, now - FARTHEST)
     if start < usual.start:
         await _store(yard, PackageList.ACTIVE, Window(start, usual.start), now, came)
@@ -160,7 +220,8 @@ async def _caught_up(yard: Yard, feed: Feed, since: datetime, now: datetime, cam
     """Read a list on from where the mirror stands; the claim that a window is held is written after its rows."""
     mirror = yard.desk.mirror
     held = await mirror.coverage(feed)
-    windows = missing(held.window if held else None, Window(since, now), max(CHUNK, yard.desk.metrc.widest))
+    widest, earlier = max(CHUNK, yard.desk.metrc.widest), held.earlier if held else ()
+    windows = missing(held.window if held else None, Window(since, now), widest, earlier)
     for window in windows:
         await _store(yard, LISTS[feed], window, now, came)
         await mirror.store(feed, (), window, now)
@@ -171,7 +232,9 @@ async def read_further_back(yard: Yard, since: datetime, now: datetime) -> Probl
     return _first(await _all(*(_tried(_caught_up(yard, feed, since, now, _unseen)) for feed in LISTS)))
 
 
-async def _store(yard: Yard, listing: PackageList, window: Window, now: datetime, came: Came) -> None:
+async def _store(
+    yard: Yard, listing: PackageList, window: Window, now: datetime, came: Came, *, expected: int | None = None
+) -> None:
     waiting: list[MetrcPackage] = []
 
     async def take(packages: Sequence[MetrcPackage]) -> None:
@@ -182,7 +245,7 @@ async def _store(yard: Yard, listing: PackageList, window: Window, now: datetime
             await yard.stock.keep(ready, now)
         await came(listing, packages)
 
-    await yard.stream.each_package(listing, window, take)
+    await yard.stream.each_package(listing, window, take, expected=expected)
     if waiting:
         await yard.stock.keep(tuple(waiting), now)
 
@@ -238,13 +301,39 @@ class Wants:
         return _is_open(load) or self.missing_since is not None or bare(load.manifest) in self.manifests
 
 
+@dataclass
+class Beside:
+    """What else is needed where a sale found no receipt, or METRC took off more than receipts and sales tell."""
+
+    now: datetime
+    sold: set[datetime] = field(default_factory=set)
+    sold_since: datetime | None = None
+    products: dict[Product, datetime] = field(default_factory=dict)
+
+    def add(self, it: Known, receipts: Sequence[MetrcReceipt]) -> None:
+        """Take in what one label needs; ``receipts``: those that were found on it."""
+        too_much = it.left_over(receipts) > 0
+        lost = it.lost(receipts) or (it.sales if too_much else ())
+        if lost:
+            self.sold.update(line.sold_at for line in lost)
+            self.sold_since = min(self.sold_since or it.now, it.sold_since(lost))
+        if too_much:
+            for key in {key for row in it.rows for key in product_keys(row)}:
+                self.products[key] = min(self.products.get(key, it.since), it.since)
+
+
 @dataclass(frozen=True)
 class Look:
-    """How a closer look went. ``unread``: receipts that may matter and were not opened. ``problems``: by family."""
+    """How a closer look went. ``unread``: receipts that may matter and were not opened. ``problems``: by family.
+
+    ``unread_beside``: by product, those of its other lots' sales. ``held``: how far the lists of receipts are held.
+    """
 
     unread: tuple[MetrcReceipt, ...] = ()
+    unread_beside: dict[Product, tuple[MetrcReceipt, ...]] = field(default_factory=dict)
     deliveries: tuple[MetrcDelivery, ...] = ()
     problems: dict[str, Problem] = field(default_factory=dict)
+    held: tuple[Coverage | None, ...] = ()
 
 
 async def look_closer(yard: Yard, books: ShopBooks, wants: Wants, now: datetime, told: Count) -> Look:
@@ -258,15 +347,50 @@ async def look_closer(yard: Yard, books: ShopBooks, wants: Wants, now: datetime,
         transferred = group.create_task(_gone(yard, wants, now))
         adjustments = group.create_task(freshened(desk, (Feed.ADJUSTMENTS,), wants.since, now))
     problem, unread = receipts.result()
-    deliveries, delivery_problem = await _deliveries(desk, wants, now)
     problems = {
         "receipts": problem,
         "transfers": transfers.result(),
         "transferred": transferred.result(),
         "adjustments": adjustments.result(),
-        "deliveries": delivery_problem,
     }
-    return Look(unread, deliveries, {family: each for family, each in problems.items() if each is not None})
+    held = tuple([await desk.mirror.coverage(feed) for feed in RECEIPT_FEEDS])
+    return Look(unread, problems={family: each for family, each in problems.items() if each is not None}, held=held)
+
+
+async def look_beside(yard: Yard, books: ShopBooks, beside: Beside, look: Look, told: Count) -> Look:
+    """The same look with what the labels' receipts left open: deliveries, and receipts of other lots' sales."""
+    async with asyncio.TaskGroup() as group:
+        delivered = group.create_task(_deliveries(yard.desk, beside))
+        others = group.create_task(_receipts_beside(yard.desk, books, beside, told))
+    deliveries, problem = delivered.result()
+    problems = look.problems if problem is None else {**look.problems, "deliveries": problem}
+    return replace(look, deliveries=deliveries, problems=problems, unread_beside=others.result())
+
+
+async def _receipts_beside(
+    desk: Desk, books: ShopBooks, beside: Beside, told: Count
+) -> dict[Product, tuple[MetrcReceipt, ...]]:
+    """Open receipts of the products' other lots, the newest, for any may name the wrong lot; those left unread by product."""
+    numbers = books.sales_of(beside.products)
+    wanted = await _unopened(desk, numbers)
+    newest = wanted[max(0, len(wanted) - MOST_BESIDE) :]
+    await _opened(desk, newest, read_receipt_lines, beside.now, told)
+    unread: dict[Product, list[MetrcReceipt]] = defaultdict(list)
+    for receipt in await _unopened(desk, numbers):
+        for key in books.products_in(receipt.external_number or "") & beside.products.keys():
+            unread[key].append(receipt)
+    return {key: tuple(own) for key, own in unread.items()}
+
+
+async def _unopened(desk: Desk, numbers: Collection[str]) -> list[MetrcReceipt]:
+    """Living receipts with one of these numbers whose lines are not known, oldest sale first."""
+    found = [
+        receipt
+        for some in _pieces(sorted(numbers))
+        for receipt in await desk.mirror.receipts_like(some, ())
+        if receipt.lines is None and receipt.is_live
+    ]
+    return sorted(found, key=lambda receipt: (receipt.sold_at or LONG_AGO, receipt.id))
 
 
 async def _receipts(
@@ -304,16 +428,18 @@ async def _gone(yard: Yard, wants: Wants, now: datetime) -> Problem | None:
     return _first(problems)
 
 
-async def _deliveries(desk: Desk, wants: Wants, now: datetime) -> tuple[tuple[MetrcDelivery, ...], Problem | None]:
-    """Sales handed over by delivery; only asked when a sale in question found no receipt."""
-    like = await desk.mirror.receipts_like(_at_most(wants.numbers), ())
-    if not wants.numbers - {receipt.external_number for receipt in like}:
+async def _deliveries(desk: Desk, beside: Beside) -> tuple[tuple[MetrcDelivery, ...], Problem | None]:
+    """Sales handed over by delivery; only asked when a sale in question found no receipt, or METRC took off too much."""
+    if beside.sold_since is None:
         return (), None
-    window = Window(max(min(wants.moments), now - LONGEST) - MARGIN, now)
+    now = beside.now
+    window = Window(max(beside.sold_since, now - LONGEST - MARGIN), now)
     problem = await freshened(desk, (Feed.DELIVERIES_ACTIVE, Feed.DELIVERIES_INACTIVE), window.start, now)
     rows = await desk.mirror.deliveries_between(window)
-    wanted = [row for row in rows if row.lines is None and row.sold_at in wants.moments]
+    wanted = [row for row in rows if row.lines is None and row.sold_at in beside.sold]
     await _opened(desk, wanted[:MOST_RECEIPTS], read_delivery_lines, now, _unheard)
+    if problem is None and len(wanted) > MOST_RECEIPTS:
+        problem = _too_many(len(wanted) - MOST_RECEIPTS, "deliveries")
     return await desk.mirror.deliveries_between(window), problem
 
 
@@ -387,6 +513,10 @@ def _first(problems: Collection[Problem | None]) -> Problem | None:
     """The first one that is more than a list which the state does not offer."""
     there = [problem for problem in problems if problem is not None]
     return next((each for each in there if each.kind is not ProblemKind.NOT_OFFERED), there[0] if there else None)
+
+
+def _pieces(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (values[at : at + MOST_NUMBERS] for at in range(0, len(values), MOST_NUMBERS))
 
 
 def _at_most(values: Collection[T]) -> Collection[T]:

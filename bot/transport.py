@@ -120,10 +120,16 @@ COUNTED_RATE: Final = 1000.0
 """A second; faster limiters only space."""
 
 
+SPARE: Final = 0.1
+"""Seconds that are made up for where all places were taken: else, with both limits near, each would wait for the other."""
+
+
 class Limiter:
     """At most ``rate`` starts in any second, evenly spaced, and ``concurrency`` at a time; one for each facility.
 
-    After a stall of this process those that are late may follow one another at once, but never more than a second's worth.
+    After a stall of this process, or a wait for a place, those that are late may follow one another at once, but never more than a second's worth.
+    ``granted``: what the host itself grants in a second, a little more than ``rate``. Late ones then keep that little to
+    spare, for they do not arrive as evenly as they were sent.
     ``shared`` is a wider limiter that several facilities pass through as well, for the budget of a vendor key.
     ``now`` and ``sleep`` are seconds on one monotonic clock.
     """
@@ -133,6 +139,7 @@ class Limiter:
         *,
         rate: float = 49.0,
         concurrency: int = 10,
+        granted: int | None = None,
         shared: Limiter | None = None,
         now: Monotonic = time.monotonic,
         sleep: Sleep = asyncio.sleep,
@@ -144,8 +151,10 @@ class Limiter:
         self._sleep = sleep
         self._free_at = 0.0
         self._held_until = 0.0
+        most = max(1, granted or int(rate))
+        self._second = max(1.0, most / rate) if granted else 1.0
         # the newest starts, a second's worth; nobody counts them at rates that are no limit
-        self._starts: deque[float] | None = deque(maxlen=max(1, int(rate))) if rate <= COUNTED_RATE else None
+        self._starts: deque[float] | None = deque(maxlen=most) if rate <= COUNTED_RATE else None
 
     @asynccontextmanager
     async def turn(self, patience: float = float("inf")) -> AsyncIterator[None]:
@@ -154,8 +163,9 @@ class Limiter:
         Raises ``MetrcRateLimited`` when METRC wants more quiet than ``patience`` seconds.
         """
         async with AsyncExitStack() as stack:
+            spare = SPARE if self._places.locked() else 0.0
             await stack.enter_async_context(self._places)
-            await self._pace(patience)
+            await self._pace(patience, spare)
             if self._shared:
                 await stack.enter_async_context(self._shared.turn(patience))
             yield
@@ -165,12 +175,14 @@ class Limiter:
         self._held_until = max(self._held_until, self._now() + seconds)
         self._free_at = max(self._free_at, self._held_until)
 
-    async def _pace(self, patience: float) -> None:
+    async def _pace(self, patience: float, spare: float) -> None:
         while True:
             self._must_fit(patience)
             at = max(self._now(), self._free_at)
-            self._free_at = at + self._gap
-            await self._sleep(at - self._now())
+            self._free_at = max(self._free_at, at - spare) + self._gap
+            # a wait of nothing would still let everybody else go first
+            if at > self._now():
+                await self._sleep(at - self._now())
             await self._leave_room()
             if self._now() >= self._held_until:
                 self._note_start()
@@ -179,8 +191,8 @@ class Limiter:
     async def _leave_room(self) -> None:
         """Wait while the last second is full: timers that fire late would otherwise make up for it."""
         starts = self._starts
-        while starts is not None and len(starts) == starts.maxlen and starts[0] + 1 > self._now():
-            await self._sleep(starts[0] + 1 - self._now())
+        while starts is not None and len(starts) == starts.maxlen and starts[0] + self._second > self._now():
+            await self._sleep(starts[0] + self._second - self._now())
 
     def _note_start(self) -> None:
         if self._starts is not None:
@@ -291,6 +303,15 @@ class _Ask(Generic[T]):
     content: bytes | None = None
 
 
+def _read(ask: _Ask[T], answer: Answer | MetrcError) -> T | MetrcError:
+    if isinstance(answer, MetrcError):
+        return answer
+    try:
+        return ask.read(answer)
+    except MetrcError as error:
+        return error
+
+
 class Transport:
     """One HTTP client for all hosts and keys. It follows no redirect and keeps no cookie.
 
@@ -385,7 +406,7 @@ class Transport:
         began = self._now()
         async with AsyncExitStack() as stack:
             await self._turn_within(stack, ask)
-            outcome = await self._try(ask, max(0.0, ask.patience.total - (self._now() - began)))
+            outcome = _read(ask, await self._carry(ask, max(0.0, ask.patience.total - (self._now() - began))))
         if isinstance(outcome, MetrcError):
             self._wait_after(ask, 1, outcome, ask.patience.total)
             raise outcome
@@ -405,8 +426,12 @@ class Transport:
             left = ask.patience.total - spent
             async with ask.limiter.turn(left):
                 began = self._now()
-                outcome = await self._try(ask, min(left, ask.patience.attempt))
+                answer = await self._carry(ask, min(left, ask.patience.attempt))
                 spent += self._now() - began
+            if isinstance(answer, Answer) and answer.status < 300:
+                # reading is work: whoever has waited for this place is let go first
+                await asyncio.sleep(0)
+            outcome = _read(ask, answer)
             if not isinstance(outcome, MetrcError):
                 return outcome
             wait = self._wait_after(ask, attempt, outcome, spent)
@@ -423,15 +448,6 @@ class Transport:
             quiet = error.retry_after if wait is None else wait
             ask.limiter.hold(ask.patience.first_wait_when_limited if quiet is None else quiet)
         return wait
-
-    async def _try(self, ask: _Ask[T], seconds: float) -> T | MetrcError:
-        answer = await self._carry(ask, seconds)
-        if isinstance(answer, MetrcError):
-            return answer
-        try:
-            return ask.read(answer)
-        except MetrcError as error:
-            return error
 
     async def _carry(self, ask: _Ask[T], seconds: float) -> Answer | MetrcError:
         self.requests += 1

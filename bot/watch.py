@@ -3,31 +3,56 @@
 Rounds are idempotent: the same world gives the same alerts however often it is looked at, and a round that dies leaves
 either all of its changes or none. Sending is somebody else's work (``bot.outbox``). METRC is asked little: once a key
 whether it lives, and the tail of four feeds a shop; a feed that the sync has read within two minutes is not read again.
+
+A round always ends within its interval, however many shops there are. First every shop is touched: its key, its rights, its
+newest records. Then, for a share of the interval, the shops whose sales of the last days are not held yet are filled, a
+step each, those with the least first; until one is whole nobody says that it is silent, nor that it is not. Then every shop
+is judged. What there was no time for is unknown in this round, which opens and closes nothing, and comes first in the next.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from zlib import crc32
 
 from bot.alerts import Alert, Change, Policy, Seen, State, decide, entries, next_due
+from bot.backlogs import backlogs, usual_delays
 from bot.errors import ConfigurationError, MetrcError, Problem, ProblemKind, StorageError
-from bot.mirror import freshen
-from bot.model import Facility, Feed, PosBooks, Reading
+from bot.mirror import FRESH, extend, is_whole, touch
+from bot.model import Coverage, Facility, Feed, PosBooks, Reading
 from bot.monitors import FAMILIES, Facts, Learned, Watched, failed, posted, seen, unmapped
-from bot.ports import AlertBook, Memory, Mirror, PointOfSale, Statistics, TrackAndTrace
-from bot.silence import HISTORY, BackTest, Law, Posted, Rhythm, back_test, hourly, hours_of, learn, learn_delays
+from bot.ports import AlertBook, Holdings, Memory, Mirror, PointOfSale, Statistics, TrackAndTrace
+from bot.silence import (
+    HISTORY,
+    LEAST_HISTORY,
+    BackTest,
+    Law,
+    Posted,
+    Rhythm,
+    back_test,
+    hourly,
+    hours_of,
+    learn,
+    learn_delays,
+)
 
-FRESH: Final = timedelta(minutes=2)
+log = logging.getLogger(__name__)
+
 GAP: Final = timedelta(minutes=15)
 # Long enough for a nightly run that failed on Friday to be told on Monday.
 TAIL: Final = timedelta(hours=72)
 RECENT: Final = timedelta(hours=6)
 TRIES: Final = 5
+# over which shops learn anew each day, so that no round has to do it for all of them
+LEARNING_HOURS: Final = 20
+SALES: Final = (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE)
 EVERYBODY: Final = "*"
 """The license under which is remembered what concerns no single shop."""
 
@@ -51,14 +76,28 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """Of a round, from its beginning: until when shops are touched, filled, and judged. What is late is unknown."""
+
+    touch: timedelta = timedelta(seconds=150)
+    fill: timedelta = timedelta(seconds=120)
+    judge: timedelta = timedelta(seconds=260)
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """All that a round needs. ``at_once``: how many shops are looked at together."""
+    """All that a round needs. ``at_once``: how many shops are looked at together.
+
+    ``holdings`` tells of all mirrors in one question; None: each mirror is asked.
+    """
 
     stations: Sequence[Station]
     alerts: AlertBook
     memory: Memory
     duplicates: News | None = None
     unheld: News | None = None
+    holdings: Holdings | None = None
+    times: Times = Times()
     at_once: int = 32
 
 
@@ -67,6 +106,8 @@ class Round:
     """What a round did. ``opened`` and ``closed`` in this round, ``open`` after it; of what people were told.
 
     ``read``: at how many shops METRC was read. ``due_at``: when the next round has something to say at the latest.
+    ``filling``: shops of which too little is held yet to say whether their sales arrive. ``late``: those that there was
+    no time for.
     """
 
     opened: tuple[Alert, ...]
@@ -74,6 +115,8 @@ class Round:
     closed: tuple[Alert, ...]
     read: int
     due_at: datetime | None = None
+    filling: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
 
 
 ONCE: Final = Policy(hold=timedelta(0), good_rounds=1)
@@ -83,19 +126,21 @@ ONCE: Final = Policy(hold=timedelta(0), good_rounds=1)
 async def watch(desk: Desk, now: datetime, policy: Policy) -> Round:
     """One round. Raises ``StorageError`` when the database fails; what METRC and the POS do not answer is a fact."""
     past = await _recall(desk.memory, now)
-    gate, keys = asyncio.Semaphore(desk.at_once), _Keys(now)
-
-    async def look(station: Station) -> _Looked:
-        async with gate:
-            return await _look(desk, station, keys, past, now)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(look(station)) for station in desk.stations]
-    looked = [task.result() for task in tasks]
+    pass_ = _Pass(desk, past, now, asyncio.get_running_loop().time())
+    shops = await pass_.shops()
+    await pass_.each(pass_.touch, shops, desk.times.touch)
+    await pass_.fill(shops)
+    await pass_.each(pass_.judge, shops, desk.times.judge)
+    looked = [shop.looked or pass_.unjudged(shop) for shop in shops]
     found = seen([one.facts for one in looked])
     known, changes = await _write(desk.alerts, found if policy.hold else _at_once(found), now, policy)
     await _remember(desk.memory, looked, past, now)
-    return _round(known, changes, policy, read=sum(_was_read(one.facts) for one in looked))
+    done = _round(known, changes, policy, read=sum(_was_read(one.facts) for one in looked))
+    return replace(
+        done,
+        filling=tuple(one.facts.license for one in looked if one.facts.filling),
+        late=tuple(one.facts.license for one in looked if one.facts.late),
+    )
 
 
 def _was_read(facts: Facts) -> bool:
@@ -172,6 +217,159 @@ class _Looked:
     past: _Past
 
 
+@dataclass(slots=True)
+class _Shop:
+    """One shop on its way through a round. ``held`` and ``problems``: by feed. ``stuck``: METRC gave no more of it."""
+
+    station: Station
+    watched: Watched
+    before: _Past
+    held: dict[Feed, Coverage | None]
+    facilities: Reading[tuple[Facility, ...]]
+    problems: dict[Feed, Problem] = field(default_factory=dict)
+    touched: bool = False
+    stuck: bool = False
+    looked: _Looked | None = None
+
+    def filling(self, now: datetime) -> tuple[Coverage, ...]:
+        """What is held of the sales where that is not yet all that is needed to judge them."""
+        parts = (self.held[feed] for feed in SALES if feed not in self.problems)
+        return tuple(part for part in parts if part is not None and not is_whole(part, now - TAIL))
+
+
+class _Pass:
+    """One round's look at all shops. ``began``: by the event loop's clock."""
+
+    def __init__(self, desk: Desk, past: _Memories, now: datetime, began: float) -> None:
+        self._desk, self._past, self._now, self._began = desk, past, now, began
+        self._keys = _Keys(now)
+        self._gate = asyncio.Semaphore(desk.at_once)
+
+    async def shops(self) -> list[_Shop]:
+        """All of them, whoever has waited longest in front."""
+        held = None if self._desk.holdings is None else await self._desk.holdings.held(FAMILIES)
+        shops = []
+        for station in self._desk.stations:
+            license_number, mirror = station.watched.shop.license, station.mirror
+            if held is None:
+                own: dict[Feed, Coverage | None] = {feed: await mirror.coverage(feed) for feed in FAMILIES}
+            else:
+                own = {feed: held.get(license_number, {}).get(feed) for feed in FAMILIES}
+            before = self._past.shops.get(license_number, _Past())
+            shops.append(_Shop(station, self._past.told_by_people(station.watched), before, own, _not_asked()))
+        return sorted(shops, key=lambda shop: shop.before.last_seen or _NEVER)
+
+    async def each(self, work: Callable[[_Shop], Awaitable[None]], shops: Sequence[_Shop], until: timedelta) -> None:
+        """Do this with every shop, some at a time; where the time is over it is left as it is."""
+        ends = self._began + until.total_seconds()
+        loop = asyncio.get_running_loop()
+
+        async def one(shop: _Shop) -> None:
+            async with self._gate:
+                if loop.time() >= ends:
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(ends):
+                        await work(shop)
+
+        async with asyncio.TaskGroup() as group:
+            for shop in shops:
+                group.create_task(one(shop))
+
+    async def touch(self, shop: _Shop) -> None:
+        """Its key, its rights, its newest records. A key that is refused, or a host that is down, is asked no further."""
+        shop.facilities = await self._keys.facilities(shop.station)
+        if shop.facilities.problem is None:
+            old = {f: c for f, c in shop.held.items() if c is None or self._now - c.window.end > FRESH}
+            await self._touch(shop, old)
+        shop.touched = True
+
+    async def _touch(self, shop: _Shop, old: Mapping[Feed, Coverage | None]) -> None:
+        if not old:
+            return
+        try:
+            found = await touch(shop.station.metrc(), shop.station.mirror, old, self._now)
+        except ConfigurationError as error:
+            shop.problems |= dict.fromkeys(old, _no_key(error))
+            return
+        for feed, one in found.items():
+            if isinstance(one, Problem):
+                shop.problems[feed] = one
+            else:
+                shop.held[feed] = one
+
+    async def fill(self, shops: Sequence[_Shop]) -> None:
+        """Step by step, those first of which the least is held, until all are whole or the time for it is over."""
+        loop, share = asyncio.get_running_loop(), self._desk.times.fill
+        # where touching took long there is still some time for it, or it would never come to an end
+        until = max(share, timedelta(seconds=loop.time() - self._began) + share / 4)
+        while shops := [shop for shop in shops if not shop.stuck and shop.touched and shop.filling(self._now)]:
+            if loop.time() - self._began >= until.total_seconds():
+                return
+            shops.sort(key=lambda shop: min(part.window.width for part in shop.filling(self._now)))
+            await self.each(self._extend, shops, until)
+
+    async def _extend(self, shop: _Shop) -> None:
+        try:
+            metrc = shop.station.metrc()
+            for part in shop.filling(self._now):
+                shop.held[part.feed] = await extend(metrc, shop.station.mirror, part, self._now - TAIL, self._now)
+        except (MetrcError, ConfigurationError):
+            # it was read a moment ago, so this is no news; the next round goes on
+            shop.stuck = True
+
+    async def judge(self, shop: _Shop) -> None:
+        """What is known of it, its POS and its past beside it."""
+        facts = self._facts(shop)
+        statistics, before = shop.station.statistics, self._past.learned.get(facts.license)
+        facts = replace(facts, learned=await _learned(shop, before, self._now))
+        facts = await _with_pos(facts, shop.station)
+        if facts.posts is None:
+            facts = replace(facts, newest_record=await statistics.newest_record())
+        facts = replace(facts, unheld=await _news(self._desk.unheld, facts.watched))
+        after = self._after(shop, facts)
+        shop.looked = _with_news(facts, after, await _news(self._desk.duplicates, facts.watched))
+
+    def unjudged(self, shop: _Shop) -> _Looked:
+        """What is known of one that there was no time for."""
+        facts = replace(self._facts(shop), late=True, learned=self._past.learned.get(shop.watched.shop.license))
+        return _Looked(facts, self._after(shop, facts))
+
+    def _facts(self, shop: _Shop) -> Facts:
+        feeds = {feed: _reading(shop, feed) for feed in FAMILIES}
+        return Facts(
+            watched=shop.watched,
+            at=self._now,
+            facilities=shop.facilities,
+            feeds=feeds,
+            watching_since=self._past.since,
+            last_seen=self._last_seen(shop, feeds),
+            families=shop.before.families,
+            filling=shop.touched and bool(shop.filling(self._now)),
+        )
+
+    def _last_seen(self, shop: _Shop, feeds: Mapping[Feed, Reading[datetime]]) -> datetime | None:
+        """What was only glanced at was seen as well."""
+        read = [reading.value for reading in feeds.values() if reading.value is not None]
+        glanced = [self._now] if read and shop.filling(self._now) else []
+        return max((at for at in (*read, *glanced, shop.before.last_seen) if at is not None), default=None)
+
+    @staticmethod
+    def _after(shop: _Shop, facts: Facts) -> _Past:
+        return replace(shop.before, last_seen=facts.last_seen, families=_families(shop.before, facts.feeds))
+
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_ASKED_FIRST: Final = "GET /facilities/v2/"
+
+
+def _not_asked() -> Reading[tuple[Facility, ...]]:
+    return Reading("metrc", _ASKED_FIRST, problem=_LATE)
+
+
+_LATE: Final = Problem(ProblemKind.DEADLINE, "The round ended before this shop's turn.")
+
+
 class _Keys:
     """Asks once a key and host what the key sees, whatever the number of its shops."""
 
@@ -184,67 +382,32 @@ class _Keys:
         address = (station.watched.host, station.watched.key)
         if address not in self._asked:
             self._asked[address] = asyncio.create_task(self._ask(station))
-        return await self._asked[address]
+        # one shop that gives up waiting must not take the answer from the others
+        return await asyncio.shield(self._asked[address])
 
     async def _ask(self, station: Station) -> Reading[tuple[Facility, ...]]:
-        asked = "GET /facilities/v2/"
         try:
-            return Reading("metrc", asked, self._now, await station.metrc().facilities())
+            return Reading("metrc", _ASKED_FIRST, self._now, await station.metrc().facilities())
         except MetrcError as error:
-            return Reading("metrc", asked, problem=error.problem)
+            return Reading("metrc", _ASKED_FIRST, problem=error.problem)
         except ConfigurationError as error:
-            return Reading("metrc", asked, problem=_no_key(error))
+            return Reading("metrc", _ASKED_FIRST, problem=_no_key(error))
 
 
-async def _look(desk: Desk, station: Station, keys: _Keys, past: _Memories, now: datetime) -> _Looked:
-    watched = past.told_by_people(station.watched)
-    before = past.shops.get(watched.shop.license, _Past())
-    facilities = await keys.facilities(station)
-    feeds = {feed: await _feed(station, feed, facilities, now) for feed in FAMILIES}
-    learned = await _learned(station, past.learned.get(watched.shop.license), now)
-    facts = Facts(
-        watched=watched,
-        at=now,
-        facilities=facilities,
-        feeds=feeds,
-        watching_since=past.since,
-        last_seen=_last_seen(feeds, before),
-        families=before.families,
-        learned=learned,
-        newest_record=await station.statistics.newest_record(),
-        unheld=await _news(desk.unheld, watched),
-    )
-    after = replace(before, last_seen=facts.last_seen, families=_families(before, feeds))
-    facts = await _with_pos(facts, station)
-    return _with_news(facts, after, await _news(desk.duplicates, watched))
-
-
-async def _feed(
-    station: Station, feed: Feed, facilities: Reading[tuple[Facility, ...]], now: datetime
-) -> Reading[datetime]:
-    """Until when the feed is held. A key that is refused or a host that is down is not asked again feed by feed."""
+def _reading(shop: _Shop, feed: Feed) -> Reading[datetime]:
+    """Until when the feed is held, or why it could not be read now."""
     asked = f"GET /{feed.value}"
-    if facilities.problem is not None:
-        return Reading("metrc", asked, problem=facilities.problem)
-    held = await station.mirror.coverage(feed)
-    if held is None or now - held.window.end > FRESH:
-        try:
-            held = await freshen(station.metrc(), station.mirror, feed, now - TAIL, now)
-        except MetrcError as error:
-            return Reading("metrc", asked, problem=error.problem)
-        except ConfigurationError as error:
-            return Reading("metrc", asked, problem=_no_key(error))
+    problem, held = shop.facilities.problem or shop.problems.get(feed), shop.held[feed]
+    if problem is None and (held is None or not shop.touched):
+        problem = _LATE
+    if problem is not None or held is None:
+        return Reading("metrc", asked, problem=problem)
     return Reading("metrc", asked, held.window.end, held.window.end)
 
 
 def _no_key(error: ConfigurationError) -> Problem:
     """A key that cannot be read is as good as a dead one: only that no status came from METRC."""
     return Problem(ProblemKind.UNAUTHORIZED, " ".join(error.problems))
-
-
-def _last_seen(feeds: Mapping[Feed, Reading[datetime]], before: _Past) -> datetime | None:
-    times = [reading.value for reading in feeds.values() if reading.value is not None]
-    return max((at for at in (*times, before.last_seen) if at is not None), default=None)
 
 
 def _families(before: _Past, feeds: Mapping[Feed, Reading[datetime]]) -> frozenset[str]:
@@ -258,14 +421,15 @@ async def _with_pos(facts: Facts, station: Station) -> Facts:
     lines = books.sales.value
     facts = replace(facts, exported=_exported(books))
     if books.inventory.value is not None:
-        names = unmapped(books.inventory.value, await station.statistics.item_names())
-        facts = replace(facts, unmapped=tuple(sorted(names)))
+        rows = books.inventory.value
+        # without a single item in the POS nothing can be said, and nothing is asked
+        items = await station.statistics.item_names() if any(row.metrc_item for row in rows) else frozenset()
+        facts = replace(facts, unmapped=tuple(sorted(unmapped(rows, items))))
     if lines is None or facts.sales_read_at is None:
         return facts
     since = facts.at - TAIL
     # a receipt may bear a slightly earlier sale time than the sale
-    receipts = await station.statistics.receipts(since - timedelta(hours=1))
-    deliveries = await station.statistics.deliveries(since - timedelta(hours=1))
+    receipts, deliveries = await station.statistics.sold(since - timedelta(hours=1))
     posts, refused = posted((line for line in lines if line.sold_at >= since), receipts, deliveries)
     lost = failed(posts, refused, facts.watched.shop, facts.law, facts.sales_read_at)
     return replace(facts, posts=posts, failed=lost, recent=_recent(posts, facts.at))
@@ -309,16 +473,35 @@ def _fresh(
 # --- learning ---------------------------------------------------------------------------------------------------------
 
 
-async def _learned(station: Station, before: Learned | None, now: datetime) -> Learned:
+async def _learned(shop: _Shop, before: Learned | None, now: datetime) -> Learned:
     """Once a day, or as soon as there is enough history; only from what the mirror holds without a hole."""
-    today = station.watched.opening.day_of(now)
-    if before is not None and before.on == today and before.rhythm is not None:
+    held = shop.held[Feed.RECEIPTS_ACTIVE]
+    enough = held is not None and now - held.window.start >= LEAST_HISTORY
+    if before is not None and not _must_learn(shop.watched, before, now, enough=enough):
         return before
-    held = await station.mirror.coverage(Feed.RECEIPTS_ACTIVE)
-    if held is None:
-        return Learned(today)
-    recorded = await station.statistics.recorded(max(now - HISTORY, held.window.start))
-    return await asyncio.to_thread(learned_from, recorded, station.watched, now)
+    if held is None or not enough:
+        return Learned(shop.watched.opening.day_of(now))
+    recorded = await shop.station.statistics.recorded(max(now - HISTORY, held.window.start))
+    learned = await asyncio.to_thread(learned_from, recorded, shop.watched, now)
+    if learned.rhythm is not None and (before is None or before.rhythm is None):
+        await _announce(shop.watched, [at for _, at in recorded], now)
+    return learned
+
+
+async def _announce(watched: Watched, recorded: Sequence[datetime], now: datetime) -> None:
+    """Before a shop's own rhythm replaces the plain limit: what it would have told."""
+    tested = await asyncio.to_thread(back_test, recorded, watched.opening, watched.false_alarms_per_year, now)
+    log.info("%s is watched by its own rhythm from now on. %s", watched.shop.license, tested.says)
+
+
+def _must_learn(watched: Watched, before: Learned, now: datetime, *, enough: bool) -> bool:
+    """Each shop has its own time of the day for it, for learning costs more than all the rest of a round."""
+    if before.law is None and before.rhythm is None and enough:
+        return True
+    days = (watched.opening.day_of(now) - before.on).days
+    own_time = timedelta(seconds=crc32(watched.shop.license.encode()) % (LEARNING_HOURS * 3600))
+    begins = watched.opening.midnight_after(now) - timedelta(days=1)
+    return days > 1 or (days == 1 and now - begins >= own_time)
 
 
 def learned_from(recorded: Sequence[tuple[datetime | None, datetime]], watched: Watched, now: datetime) -> Learned:
@@ -327,7 +510,11 @@ def learned_from(recorded: Sequence[tuple[datetime | None, datetime]], watched: 
     if not recorded:
         return Learned(today)
     history = now - recorded[0][1]
-    law = learn_delays((at - sold for sold, at in recorded if sold is not None), history)
+    if history < LEAST_HISTORY:
+        return Learned(today)
+    times = [(sold, at) for sold, at in recorded if sold is not None]
+    # an outage's delays are its own
+    law = learn_delays(usual_delays(times, backlogs(times)), history)
     hours = hours_of(watched.opening, now - HISTORY, now)
     return Learned(today, law, learn(hourly(at for _, at in recorded), hours))
 

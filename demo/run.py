@@ -125,7 +125,7 @@ async def store(
                 slack.app_url = f"{bot_url}/slack/events"
                 beside = (
                     asyncio.create_task(_export(world, settings.facilities[0].pos.directory)),
-                    asyncio.create_task(recovering(side.cards, asyncio.Event())),
+                    asyncio.create_task(recovering(side.unfinished, asyncio.Event())),
                 )
                 try:
                     yield Store(world, metrc, slack, bot, side, page, shown, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -23,27 +24,33 @@ from handlers.home import HomeTab
 from handlers.pace import Pace
 from handlers.services import Services
 from handlers.shops import Leaves
+from handlers.taking_up import TakingUp
 from handlers.unknown import Unknown
 from handlers.work import Work
 
-__all__ = ["Cards", "Services", "Work", "build_bolt", "register"]
+__all__ = ["Services", "Unfinished", "Work", "build_bolt", "register"]
 
 
-def register(app: AsyncApp, services: Services, work: Work) -> Cards | None:
-    """Everything the bot answers, in the order in which it is tried.
+@dataclass(frozen=True)
+class Unfinished:
+    """What processes that died have left. ``cards``: of removals, None where nothing is removed."""
 
-    Returns the cards of removals, whose ``recover_round`` somebody has to call; None where nothing is removed.
-    """
+    cards: Cards | None
+    questions: TakingUp
+
+
+def register(app: AsyncApp, services: Services, work: Work) -> Unfinished:
+    """Everything the bot answers, in the order in which it is tried. What comes back has to be called in rounds."""
     settings = services.settings
     # one of our own: Bolt's holds no token, and one of its retry handlers sends a message twice
     client = AsyncWebClient(token=settings.slack.bot_token, base_url=settings.slack.api_url, retry_handlers=[])
-    chat = Chat(client, services.metrics, sleep=services.sleep)
+    chat = Chat(client, services.metrics, sleep=services.sleep, aside=work.aside)
     cards = _cards(services, chat, client)
     directory = SlackDirectory(client)
     admission = Admission(settings, directory, client, services.clock)
     asking = Asking(services, chat, work, Pace(settings.questions_per_minute), admission, cards=cards)
     forms = Forms(services, chat, work, asking)
-    unknown = Unknown(settings.command, chat, work)
+    unknown = Unknown(services, chat, work)
     anything = re.compile("")
 
     app.command(settings.command)(Commands(services, asking, forms).reconcile)
@@ -55,7 +62,7 @@ def register(app: AsyncApp, services: Services, work: Work) -> Cards | None:
     if cards is not None:
         Decisions(services, cards, chat, client, work).listen(app)
     if services.attending is not None:
-        Alerting(services, services.attending, chat, client, work).listen(app)
+        Alerting(services, services.attending, chat, client, work, admission=admission).listen(app)
 
     app.command(anything)(unknown.hint)
     app.action(anything)(unknown.hint)
@@ -64,7 +71,7 @@ def register(app: AsyncApp, services: Services, work: Work) -> Cards | None:
     app.view_closed(anything)(unknown.hint)
     app.options(anything)(unknown.no_options)
     app.event(anything)(unknown.event)
-    return cards
+    return Unfinished(cards, TakingUp(services, asking, work))
 
 
 def _cards(services: Services, chat: Chat, client: AsyncWebClient) -> Cards | None:

@@ -17,7 +17,7 @@ from bot.errors import ChatError
 from bot.ports import Clock
 from bot.settings import FacilitySettings, Settings
 from handlers.directory import SlackDirectory
-from handlers.render import ask_words
+from handlers.render import words
 from handlers.slack_calls import asked, mapping
 
 log = logging.getLogger(__name__)
@@ -44,16 +44,16 @@ class Admission:
             return await self.who_is_not(user) or await self._outside(user, channel, facility)
         except ChatError as error:
             log.warning("who asks could not be looked up: %s", error)
-            return None if facility.channel in {None, channel} else ask_words.NOT_KNOWN
+            return None if facility.channel in {None, channel} else words.NOT_KNOWN
 
     async def who_is_not(self, user: str) -> str | None:
         """Why this person may ask nothing at all; None: they may. Raises ``ChatError``."""
         person = await self._people.person(user)
         if person.is_bot:
-            return ask_words.NO_BOTS
+            return words.NO_BOTS
         if person.is_guest or person.is_deactivated:
-            return ask_words.NO_GUESTS
-        return None if person.team == await self._directory.home() else ask_words.NO_STRANGERS
+            return words.NO_GUESTS
+        return None if person.team == await self._directory.home() else words.NO_STRANGERS
 
     async def shops_of(self, user: str, facilities: tuple[FacilitySettings, ...]) -> tuple[FacilitySettings, ...]:
         """Those shops that this person may ask about; raises ``ChatError``."""
@@ -64,7 +64,15 @@ class Admission:
             return None
         if user in await self._in_channel(facility.channel):
             return None
-        return ask_words.not_in_channel(facility.name, facility.channel)
+        return words.not_in_channel(facility.name, facility.channel)
+
+    async def is_in(self, user: str, channel: str) -> bool:
+        """Whether this person is in a channel; who is not remembered there is looked up. Raises ``ChatError``."""
+        if user in await self._in_channel(channel):
+            return True
+        # who was invited a minute ago must not be turned away
+        self._members.pop(channel, None)
+        return user in await self._in_channel(channel)
 
     async def _in_channel(self, channel: str) -> frozenset[str]:
         now = self._clock.now()

@@ -19,14 +19,15 @@ from bot.alerts import Alert, Letter
 from bot.attend import Attended, Snooze
 from bot.errors import ChatError, QuestionError
 from bot.settings import Settings
+from handlers.admission import Admission
 from handlers.chat import Chat, Posted
 from handlers.decisions import delivery_of
 from handlers.deliveries import first_time
 from handlers.directory import SlackDirectory
-from handlers.letters import SlackLetters
+from handlers.letters import BLIND, SlackLetters
 from handlers.metrics import Metrics
 from handlers.render import alert as card
-from handlers.render.blocks import Message, cut
+from handlers.render.blocks import Message, is_channel, is_person
 from handlers.render.help import render_sentence
 from handlers.services import Services
 from handlers.slack_calls import asked, mapping
@@ -53,11 +54,14 @@ class Alerting:
         chat: Chat,
         client: AsyncWebClient,
         work: Work,
+        *,
+        admission: Admission,
     ) -> None:
         self._services = services
         self._post = post
         self._chat = chat
         self._directory = SlackDirectory(client)
+        self._admission = admission
         self._client = client
         self._work = work
 
@@ -91,7 +95,9 @@ class Alerting:
     async def _attend(self, deed: Deed, body: Mapping[str, Any], url: str, decided: asyncio.Event) -> None:
         by = _presser(body)
         try:
-            if not await first_time(self._services, delivery_of(body)) or not await self._may(by, url):
+            if not await first_time(self._services, delivery_of(body)):
+                return
+            if not await self._may(_value(body), by, url, _pressed(body)):
                 return
             attended = await deed(_value(body), by)
         finally:
@@ -150,7 +156,8 @@ class Alerting:
 
     async def _keep(self, told: Mapping[str, str], by: str, on: date) -> Alert | None:
         """None: who sent it may not, and was told so."""
-        if not await self._may(by, told["url"]):
+        pressed = Posted(told["channel"], told["ts"]) if told["channel"] else None
+        if not await self._may(told["alert"], by, told["url"], pressed):
             return None
         return await attend.renewed(self._post, told["alert"], by, on)
 
@@ -160,16 +167,41 @@ class Alerting:
 
     # --- who, and how they hear of it
 
-    async def _may(self, user: str, url: str) -> bool:
-        """Whether this person may, as Slack says now; whom Slack does not vouch for may not."""
+    async def _may(self, alert_id: str, user: str, url: str, pressed: Posted | None) -> bool:
+        """Whether this person may, as Slack says now; whom Slack does not vouch for may not, and is told why."""
         try:
             refusal = attend.may_attend(await self._directory.person(user), await self._directory.home())
+            refusal = refusal or await self._outside(await self._post.book.alert(alert_id), user, pressed)
         except ChatError as error:
             log.warning("who pressed could not be looked up: %s", error)
             refusal = card.NOT_KNOWN
         if refusal is not None:
-            await self._tell(url, cut(refusal, 300))
+            await self._tell(url, refusal)
         return refusal is None
+
+    async def _outside(self, alert: Alert | None, user: str, pressed: Posted | None) -> str | None:
+        """Why somebody who is not where an alert was told may not attend to it; None: they may.
+
+        An alert that is not known, or that was told nowhere, is refused by whoever looks for it. Where the bot may not
+        see who is in the channel, pressing there must do: on-call must not wait for a scope.
+        """
+        if alert is None or alert.channel is None or self._services.settings.who_may_ask != "channel":
+            return None
+        if user in {alert.escalate_to, *self._contacts(alert)}:
+            return None
+        other = alert.escalate_to if is_channel(alert.escalate_to) else None
+        places = [channel for channel in (alert.channel, other) if channel is not None]
+        try:
+            is_there = [await self._admission.is_in(user, channel) for channel in places]
+        except ChatError as error:
+            if error.code not in BLIND or pressed is None or pressed.channel not in places:
+                raise
+            return None
+        return None if any(is_there) else card.not_in_channel(alert.channel)
+
+    def _contacts(self, alert: Alert) -> tuple[str | None, ...]:
+        facilities = (self._services.settings.facility(license_number) for license_number in alert.licenses)
+        return tuple(facility.contact for facility in facilities if facility is not None)
 
     async def _tell(self, url: str, sentence: str) -> None:
         """What was done stands, whether or not its presser can be told."""
@@ -195,12 +227,19 @@ def drawing(post: attend.Post) -> Callable[[Letter, bool], Message]:
     return draw_letter
 
 
+def on_call(settings: Settings, letter: Letter) -> tuple[str, ...]:
+    """Who hears of an alert that its channel does not take: a shop's contact, then who escalations go to."""
+    shops = [settings.facility(license_number) for license_number in letter.alert.licenses]
+    named = [name for shop in shops if shop for name in (shop.contact, shop.escalate_to)]
+    return tuple(dict.fromkeys(name for name in named if name and (is_person(name) or is_channel(name))))
+
+
 def letters_of(settings: Settings, post: attend.Post) -> SlackLetters:
     """What carries letters to this workspace."""
     client = AsyncWebClient(
         token=settings.slack.bot_token, base_url=settings.slack.api_url, timeout=SECONDS, retry_handlers=[]
     )
-    return SlackLetters(client, drawing(post))
+    return SlackLetters(client, drawing(post), partial(on_call, settings))
 
 
 def chat_of(settings: Settings) -> Chat:

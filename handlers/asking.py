@@ -1,41 +1,54 @@
-"""The one path of every question, whichever way it came in: read it, find the shop and the tag, ask, answer.
+"""The one path of every question, whichever way it came in: keep it, read it, find the shop and the tag, ask, answer.
 
-A question that is being answered is joined: who joins is told where its answer comes, or gets it in a thread of their
-own when they asked elsewhere. Who asked and who joined is known when a removal is offered.
+It is kept before Slack is acknowledged, and closed when its asker has the answer or knows why there is none. What its
+process leaves open when it dies is taken up by the next one, see ``handlers.taking_up``.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import logging
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from bot.errors import MetrcError
-from bot.inquiries import LEFT_BEHIND, STILL_NEWS, Inquiry, inquiry
-from bot.investigate import new_id
-from bot.model import Diagnosis, Question, Subject, SubjectKind
+from bot.errors import ChatError, MetrcError, StorageError
+from bot.inquiries import Inquiry
+from bot.kept_questions import KeptQuestion
+from bot.model import SubjectKind
 from bot.settings import FacilitySettings
 from handlers.admission import Admission
+from handlers.answering import Answering
 from handlers.cards import Cards
-from handlers.chat import Chat, Posted, ProgressMessage
-from handlers.deliveries import counted, first_time
+from handlers.chat import Chat, Posted
+from handlers.heard import Heard, as_body
 from handlers.pace import Pace
 from handlers.parse import Ask, Help, History, Parsed, Pending, Status, Unclear, parse
 from handlers.places import choose, whole_name
-from handlers.rechecking import promise
-from handlers.render import ask_words, words
+from handlers.render import words
 from handlers.render.help import render_help
 from handlers.services import Services
 from handlers.shops import Shops
 from handlers.standing import status
-from handlers.thread import Command, Offer, Thread
-from handlers.work import Work
+from handlers.thread import Command, Thread
+from handlers.work import Job, Work
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN_SECONDS: Final = 1.0
+KEEP_SECONDS: Final = 2.0
+"""How long the acknowledgement waits for the database: Slack gives three seconds."""
+
+
+class Errand:
+    """A kept question in this process's hand. ``jobs``: how many parts of it are not answered yet."""
+
+    def __init__(self, heard: Heard, question_id: str) -> None:
+        self.heard = heard
+        self.question_id = question_id
+        self.jobs = 1
 
 
 class Asking:
@@ -57,28 +70,91 @@ class Asking:
         self._pace = pace
         self._admission = admission
         self._cards = cards
+        self._answering = Answering(services, chat, work, cards=cards)
         self._shops = Shops(services, chat)
 
-    def start(self, command: Command) -> None:
-        """Answer what was typed, in the background; the delivery counts once however often it comes."""
-        thread = Thread(self._chat, command)
-        self._work.start(partial(self._once, command, thread), thread.apologise, person=command.person)
+    async def take(self, heard: Heard) -> None:
+        """Keep it, and answer it in the background; to be awaited before Slack is acknowledged.
 
-    def start_asks(self, asks: Sequence[Ask], command: Command) -> None:
-        """The same for what somebody else's message speaks of, or a form says."""
-        thread = Thread(self._chat, command)
-        self._work.start(partial(self._once, command, thread, tuple(asks)), thread.apologise, person=command.person)
+        However often it is delivered, it has one effect. Where the database takes longer than Slack waits, Slack is told
+        all the same: the answer, or why there is none, comes later.
+        """
+        errand = _errand(heard)
+        question = KeptQuestion(errand.question_id, as_body(heard), self._services.clock.now(), self._services.owner)
+        keeping = asyncio.create_task(self._services.questions.keep(question))
+        await asyncio.wait({keeping}, timeout=KEEP_SECONDS)
+        thread = Thread(self._chat, heard.command)
+        self._begin(errand, thread, partial(self._first, errand, thread, keeping))
 
-    async def _once(self, command: Command, thread: Thread, asks: Sequence[Ask] = ()) -> None:
-        if not await first_time(self._services, command.delivery):
-            return
-        if asks:
-            await self._ask_all(asks, command, thread)
+    def resume(self, heard: Heard, question_id: str, left: Sequence[Inquiry]) -> None:
+        """Answer what a process that died has left open; ``left``: what it has begun of it."""
+        command = replace(heard.command, question=question_id, left=tuple(left))
+        errand = Errand(replace(heard, command=command), question_id)
+        thread = Thread(self._chat, errand.heard.command)
+        self._begin(errand, thread, partial(self._whole_errand, errand, thread))
+
+    async def give_up(self, heard: Heard, question_id: str, left: Sequence[Inquiry]) -> None:
+        """Tell who asked that there will be no answer, where they look for it. Raises ``ChatError``."""
+        # the address that came with it has long expired
+        thread = Thread(self._chat, replace(heard.command, response_url=""))
+        for one in left:
+            if one.ended_at is None and one.channel and one.thread:
+                thread.rejoin(Posted(one.channel, one.thread), one.progress)
+            await self._services.inquiries.end(one.id, self._services.clock.now(), one.diagnosis_id, one.cause)
+        try:
+            if not left or any(one.ended_at is None for one in left):
+                await thread.apologise(words.interrupted(heard.command.text))
+        finally:
+            await self._close(question_id)
+
+    # --- from its beginning to its end
+
+    def _begin(self, errand: Errand, thread: Thread, job: Job) -> None:
+        command = errand.heard.command
+        self._work.start(job, partial(self._sorry, errand, thread), person=command.person, channel=command.channel)
+
+    async def _first(self, errand: Errand, thread: Thread, keeping: asyncio.Task[bool]) -> None:
+        if await keeping:
+            await self._whole_errand(errand, thread)
         else:
-            await self._parsed(parse(command.text, self._services.settings.command), command, thread)
+            self._services.metrics.repeats.inc()
 
-    async def _parsed(self, parsed: Parsed, command: Command, thread: Thread) -> None:
-        settings = self._services.settings
+    async def _whole_errand(self, errand: Errand, thread: Thread) -> None:
+        heard = errand.heard
+        command = heard.command
+        if heard.again:
+            await self._again(heard.again, command, thread)
+        elif heard.asks:
+            await self._ask_all(heard.asks, errand, thread)
+        else:
+            await self._parsed(parse(command.text, self._services.settings.command), errand, thread)
+        await self._ended(errand)
+
+    async def _ended(self, errand: Errand) -> None:
+        errand.jobs -= 1
+        if errand.jobs <= 0:
+            await self._close(errand.question_id)
+
+    async def _close(self, question_id: str) -> None:
+        try:
+            await self._services.questions.close(question_id, self._services.clock.now())
+        except StorageError as error:
+            log.warning("a question that was answered is still open: %s", error)
+
+    async def _sorry(self, errand: Errand, thread: Thread, sentence: str) -> None:
+        """No answer, and who asked is told why; where that fails as the bot stops, the next start takes it up."""
+        try:
+            await thread.apologise(sentence)
+        except ChatError:
+            if sentence != words.RESTARTING:
+                await self._ended(errand)
+            raise
+        await self._ended(errand)
+
+    # --- what it is
+
+    async def _parsed(self, parsed: Parsed, errand: Errand, thread: Thread) -> None:
+        settings, command = self._services.settings, errand.heard.command
         match parsed:
             case Help():
                 await thread.whisper_message(render_help(settings))
@@ -89,9 +165,9 @@ class Asking:
             case Status(place):
                 await thread.whisper_message(await status(self._services, place, command.channel))
             case Ask() as ask:
-                await self._ask_all(tuple(whole_name(ask, settings).each()), command, thread)
+                await self._ask_all(tuple(whole_name(ask, settings).each()), errand, thread)
                 if ask.left_out:
-                    await thread.whisper(ask_words.left_out(1 + len(ask.more), ask.left_out))
+                    await thread.whisper(words.left_out(1 + len(ask.more), ask.left_out))
 
     async def _list(self, wanted: Pending | History, command: Command, thread: Thread) -> None:
         if self._cards is None:
@@ -99,15 +175,31 @@ class Asking:
         else:
             await thread.whisper_message(await self._cards.listed(wanted, command.channel))
 
+    async def _again(self, answer_id: str, command: Command, thread: Thread) -> None:
+        """The same question as an earlier answer's, with the same count of the shelf."""
+        kept = await self._services.ledger.diagnosis(answer_id)
+        if kept is None:
+            await thread.whisper(words.NO_EVIDENCE)
+            return
+        diagnosis = kept[0]
+        shelf = diagnosis.gap.shelf if diagnosis.gap is not None else None
+        ask = Ask(diagnosis.subject.value, diagnosis.facility, diagnosis.subject.kind)
+        await self._ask(ask, replace(command, shelf=shelf), thread)
+
     # --- the shop, the person, the tag
 
-    async def _ask_all(self, asks: Sequence[Ask], command: Command, thread: Thread) -> None:
+    async def _ask_all(self, asks: Sequence[Ask], errand: Errand, thread: Thread) -> None:
         """The first one in the thread that was prepared, each other one in a thread of its own, side by side."""
-        others = asks[1:]
-        for ask in others:
+        command = replace(errand.heard.command, is_alone=len(asks) == 1)
+        errand.jobs += len(asks) - 1
+        for ask in asks[1:]:
             own = Thread(self._chat, command)
-            self._work.start(partial(self._ask, ask, command, own), own.apologise, person=command.person)
+            self._begin(errand, own, partial(self._part, ask, errand, command, own))
         await self._ask(asks[0], command, thread)
+
+    async def _part(self, ask: Ask, errand: Errand, command: Command, thread: Thread) -> None:
+        await self._ask(ask, command, thread)
+        await self._ended(errand)
 
     async def _ask(self, ask: Ask, command: Command, thread: Thread) -> None:
         if command.place is not None and ask.place is None:
@@ -128,7 +220,7 @@ class Asking:
         if not command.channel and facility.channel:
             # asked where there is no channel: the answer belongs where the shop's people are
             command = replace(command, channel=facility.channel)
-            thread = Thread(self._chat, command)
+            thread.move(command)
         notes: tuple[str, ...] = ()
         if ask.retail_id or ask.is_tail:
             found = await self._whole(ask, facility)
@@ -136,12 +228,12 @@ class Asking:
                 await thread.whisper(found.sentence)
                 return
             if found != ask.label:
-                notes = (ask_words.read_as(ask.retail_id or ask.label, found),)
+                notes = (words.read_as(ask.retail_id or ask.label, found),)
             ask = replace(ask, label=found, retail_id="")
         if ask.kind is SubjectKind.FACILITY:
             await self._shops.answer(command, thread, facility)
         else:
-            await self._answer(ask, command, thread, facility, notes)
+            await self._answering.answer(ask, command, thread, facility, notes)
 
     async def _whole(self, ask: Ask, facility: FacilitySettings) -> str | Unclear:
         """The whole tag behind its last digits or the code on a unit; raises a ``CountlastError``."""
@@ -152,115 +244,18 @@ class Asking:
             except MetrcError as error:
                 log.warning("a code on a unit was not read: %s", error)
                 found = ()
-            return found[0] if found else Unclear(ask_words.not_scanned(name))
+            return found[0] if found else Unclear(words.not_scanned(name))
         if services.ending is None:
             return ask.label
         labels = await services.ending(facility.license, ask.label)
         if not labels:
-            return Unclear(ask_words.none_ends_so(ask.label, name))
-        return labels[0] if len(labels) == 1 else Unclear(ask_words.several_end_so(ask.label, labels, name))
+            return Unclear(words.none_ends_so(ask.label, name))
+        return labels[0] if len(labels) == 1 else Unclear(words.several_end_so(ask.label, labels, name))
 
-    # --- one question
 
-    async def _answer(
-        self, ask: Ask, command: Command, thread: Thread, facility: FacilitySettings, notes: tuple[str, ...]
-    ) -> None:
-        shelf = command.shelf if ask.kind is SubjectKind.PACKAGE else None
-        question = Question(facility.license, Subject(ask.kind, ask.label), shelf, command.user or None)
-        one = inquiry(question, new_id(), self._services.clock.now())
-        running = await self._services.inquiries.begin(one)
-        if running is not None:
-            await self._join(running, ask, command, thread, facility)
-            return
-        if shelf is not None:
-            notes = (*notes, ask_words.counted(f"{shelf:f}"))
-        notes = (*notes, *await self._asked_before(one, command, facility))
-        ended = False
-        try:
-            with counted(self._services.metrics):
-                await thread.open(ask.label, facility, ask.kind, *notes)
-                await self._placed(one, thread)
-                async with ProgressMessage(thread.show) as progress:
-                    diagnosis = await self._services.answer(question, progress.stage)
-            self._services.metrics.answers.labels(cause=diagnosis.cause.value).inc()
-            await thread.deliver(diagnosis, facility, self._offer(one, diagnosis, command))
-            await promise(self._services.rechecks, diagnosis, command.user, thread.parent)
-            await self._end(one, diagnosis)
-            ended = True
-        finally:
-            if not ended:
-                await self._end(one, None)
-
-    async def _placed(self, one: Inquiry, thread: Thread) -> None:
-        if thread.parent is not None:
-            await self._services.inquiries.place(one.id, thread.parent.channel, thread.parent.ts)
-
-    async def _asked_before(self, one: Inquiry, command: Command, facility: FacilitySettings) -> tuple[str, ...]:
-        """A link to the earlier thread, where whoever asks can read it."""
-        earlier = await self._services.inquiries.earlier(one, one.started_at - STILL_NEWS)
-        if earlier is None or earlier.ended_at is None:
-            return ()
-        address = await self._address(earlier, command, facility)
-        return (ask_words.asked_before(earlier.ended_at, facility.zone, address),) if address else ()
-
-    async def _address(self, one: Inquiry, command: Command, facility: FacilitySettings) -> str:
-        """Where a thread is; empty when it has none, or whoever asks may not be able to read it."""
-        if one.channel is None or one.thread is None or one.channel not in {command.channel, facility.channel}:
-            return ""
-        return await self._chat.permalink(Posted(one.channel, one.thread))
-
-    def _offer(self, one: Inquiry, diagnosis: Diagnosis, command: Command) -> Offer | None:
-        cards = self._cards
-        if cards is None:
-            return None
-
-        async def offer(parent: Posted | None) -> None:
-            joined = await self._services.inquiries.askers(one.id)
-            others = [who for who in joined if who != command.user]
-            await cards.offer(diagnosis, command.user, parent, team=command.team, joined=others)
-
-        return offer
-
-    async def _end(self, one: Inquiry, diagnosis: Diagnosis | None) -> None:
-        """Nobody can join any more; who did since the removal was offered is told to it."""
-        now = self._services.clock.now()
-        found = (diagnosis.id, diagnosis.cause) if diagnosis else (None, None)
-        await self._services.inquiries.end(one.id, now, *found)
-        if self._cards is not None and diagnosis is not None:
-            for person in await self._services.inquiries.askers(one.id):
-                await self._cards.joined(diagnosis, person)
-
-    # --- joining
-
-    async def _join(
-        self, running: Inquiry, ask: Ask, command: Command, thread: Thread, facility: FacilitySettings
-    ) -> None:
-        inquiries = self._services.inquiries
-        if command.user:
-            await inquiries.join(running.id, command.user, self._services.clock.now())
-        running = await inquiries.get(running.id) or running
-        address = await self._address(running, command, facility)
-        if address and running.channel == command.channel:
-            await thread.whisper(ask_words.running_already(address))
-            return
-        with counted(self._services.metrics):
-            await thread.open(ask.label, facility, ask.kind, ask_words.running_already(address))
-            diagnosis = await self._awaited(running)
-        if diagnosis is None:
-            await thread.apologise(ask_words.JOINED_NO_ANSWER)
-            return
-        await thread.deliver(diagnosis, facility)
-        if self._cards is not None:
-            await self._cards.joined(diagnosis, command.user)
-
-    async def _awaited(self, running: Inquiry) -> Diagnosis | None:
-        """The answer that somebody else's question gets; None: there is none."""
-        for _ in range(int(LEFT_BEHIND.total_seconds())):
-            now = await self._services.inquiries.get(running.id)
-            if now is None or now.ended_at is not None:
-                break
-            await self._services.sleep(LOOK_AGAIN_SECONDS)
-        if now is None or now.diagnosis_id is None:
-            return None
-        kept = await self._services.ledger.diagnosis(now.diagnosis_id)
-        return kept[0] if kept else None
+def _errand(heard: Heard) -> Errand:
+    """A delivery without a key cannot be told from a repeat, so it counts as new."""
+    delivery = heard.command.delivery or secrets.token_hex(16)
+    # a key is Slack's own text; what comes of it fits every database
+    question_id = hashlib.sha256(delivery.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return Errand(replace(heard, command=replace(heard.command, question=question_id)), question_id)

@@ -28,7 +28,7 @@ from handlers.chat import Chat, Posted
 from handlers.directory import SlackDirectory
 from handlers.parse import History, Pending
 from handlers.places import find
-from handlers.render import card_words, words
+from handlers.render import words
 from handlers.render.blocks import Message, cut
 from handlers.render.card import render_card
 from handlers.render.help import places as named
@@ -96,7 +96,7 @@ class Cards:
                 await self._offer(diagnosis, askers, thread, await self._home(team))
         except CountlastError as error:
             log.warning("the removal was not offered: %s", error)
-            await self._say(thread, f"{card_words.NO_CARD}: {cut(str(error), 600)}")
+            await self._say(thread, f"{words.CARD_NO_CARD}: {cut(str(error), 600)}")
 
     async def joined(self, diagnosis: Diagnosis, person: str) -> None:
         """Somebody asked the same question, so they count as its askers too. Raises nothing of our own."""
@@ -255,7 +255,7 @@ class Cards:
 
     async def _announce(self, intent: Intent, card: Card) -> None:
         """An edit calls nobody, so what people wait for is also a reply in the thread, once."""
-        news = card_words.announcement(intent)
+        news = words.card_announcement(intent)
         if news is None or card.thread is None:
             return
         # noted first: a reply that is missed is on the card, one that comes twice is a nuisance

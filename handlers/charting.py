@@ -1,32 +1,40 @@
-"""Charts and the digest, beside the alerts: what fails here is logged, and never keeps an alert from being told."""
+"""Charts and the digest, beside the alerts: what fails here never keeps an alert from being told.
+
+A silent sync's chart is a letter of its own: it is tried again for an hour, then left out. The digest's is tried once.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from bot.alerts import Alert, Kind, Letter, What
+from bot.alerts import Alert, Letter, What
 from bot.digest import Arrivals, Digest
-from bot.errors import ChatError, CountlastError
+from bot.errors import ChatError
 from bot.ports import Clock
 from bot.settings import Settings
 from handlers.chat import Chat
-from handlers.letters import BLIND, SlackLetters
+from handlers.letters import BLIND, SlackLetters, place_of
+from handlers.render import words
 from handlers.render.charts import digest_alt, digest_chart, silence_alt, silence_chart
 from handlers.render.digest import render_digest
 
 log = logging.getLogger(__name__)
 
 LOOK_BACK: Final = timedelta(days=1)
-SECONDS: Final = 60.0
-TITLES: Final = {"silence.png": "Receipts recorded by METRC", "weeks.png": "The last weeks"}
+SILENCE: Final = "silence.png"
+WEEKS: Final = "weeks.png"
+TITLES: Final = {SILENCE: words.CHART_TITLE_RECEIPTS, WEEKS: words.CHART_TITLE_WEEKS}
 
 
 class Charting:
-    """Draws and uploads. ``arrivals`` and ``digest`` gather what is drawn; they raise a ``CountlastError``."""
+    """Draws and uploads: ``bot.ports.Post``, of which all but charts is done by ``letters``.
+
+    ``arrivals`` and ``digest`` gather what is drawn; they raise a ``CountlastError``.
+    """
 
     def __init__(
         self,
@@ -44,31 +52,28 @@ class Charting:
         self._arrivals = arrivals
         self._digest = digest
         self._clock = clock
-        self._drawing: set[asyncio.Task[None]] = set()
 
-    async def sent(self, letter: Letter, ref: str) -> None:
-        """A letter is out: where a feed fell silent, its chart follows in the thread, and nothing waits for it."""
-        if letter.what is What.FIRE and letter.alert.kind is Kind.SYNC_SILENT:
-            task = asyncio.create_task(self._draw(letter, ref))
-            self._drawing.add(task)
-            task.add_done_callback(self._drawing.discard)
+    async def send(self, letter: Letter, thread: str | None) -> str:
+        """Post it, or show its chart in the thread; the message's id, or the file's. Raises ``ChatError``."""
+        if letter.what is not What.CHART:
+            return await self._letters.send(letter, thread)
+        facts = await self._arrivals(letter.alert)
+        png = await asyncio.to_thread(silence_chart, facts)
+        channel, ts = place_of(thread or "", letter.channel)
+        return await self._show(channel, ts or None, SILENCE, png, silence_alt(facts))
 
-    async def close(self) -> None:
-        """Let what is being drawn come to its end."""
-        if self._drawing:
-            await asyncio.wait(set(self._drawing), timeout=SECONDS)
+    async def find(self, letter: Letter, thread: str | None, since: datetime) -> str | None:
+        """What an earlier try has posted; None: nothing, or nobody can look. Raises ``ChatError``."""
+        if letter.what is not What.CHART:
+            return await self._letters.find(letter, thread, since)
+        return await self._letters.find_file(letter, thread, SILENCE, since)
 
-    async def _draw(self, letter: Letter, ref: str) -> None:
-        try:
-            async with asyncio.timeout(SECONDS):
-                facts = await self._arrivals(letter.alert)
-                png = await asyncio.to_thread(silence_chart, facts)
-                await self._show(letter.channel, ref, "silence.png", png, silence_alt(facts))
-        except (CountlastError, TimeoutError) as error:
-            log.warning("the chart of an alert was not shown: %s", str(error) or "it took too long")
+    async def rewrite(self, letter: Letter, message: str) -> None:
+        """Make the alert's first message show the letter's alert. Raises ``ChatError``."""
+        await self._letters.rewrite(letter, message)
 
-    async def _show(self, channel: str, thread: str, name: str, png: bytes, alt: str) -> None:
-        await self._chat.upload(channel, thread, name=name, content=png, title=TITLES[name], alt=alt)
+    async def _show(self, channel: str, thread: str | None, name: str, png: bytes, alt: str) -> str:
+        return await self._chat.upload(channel, thread, name=name, content=png, title=TITLES[name], alt=alt)
 
     async def tell_week(self, channel: str, key: str) -> None:
         """Post a channel's digest, unless it is there. Raises a ``CountlastError`` when it could not be posted."""
@@ -78,7 +83,7 @@ class Charting:
         ref = await self._letters.say(channel, None, render_digest(facts, self._command), key)
         try:
             png = await asyncio.to_thread(digest_chart, facts)
-            await self._show(channel, ref, "weeks.png", png, digest_alt(facts))
+            await self._show(channel, ref, WEEKS, png, digest_alt(facts))
         except ChatError as error:
             log.warning("the digest's chart was not shown: %s", error)
 

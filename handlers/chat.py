@@ -13,6 +13,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -63,8 +64,17 @@ class _Unsure(Exception):
 class Chat:
     """One workspace's Slack, through one bot token."""
 
-    def __init__(self, client: AsyncWebClient, metrics: Metrics, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        metrics: Metrics,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        aside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+    ) -> None:
+        """``aside``: entered by whoever waits for a channel's pace."""
         self._client = client
+        self._aside = aside
         self._metrics = metrics
         self._sleep = sleep
         self._lanes = Lanes(sleep)
@@ -171,6 +181,10 @@ class Chat:
         """Give somebody a new Home tab; raises ``ChatError``."""
         await self._asked(lambda: self._client.views_publish(user_id=user, view=view))
 
+    async def find(self, channel: str, thread: str | None, key: str) -> Posted | None:
+        """Our own message under this key, among the last ones; None: it was not posted. Raises ``ChatError``."""
+        return _among(await self._asked(lambda: self._look(channel, thread)), channel, key)
+
     # --- files
 
     async def _put(self, url: str, name: str, content: bytes) -> None:
@@ -230,15 +244,10 @@ class Chat:
     async def _found(self, channel: str, thread: str | None, key: str, reason: str) -> Posted | None:
         """The message under this key, if it did arrive. Raises ``ChatError`` where nobody can look."""
         try:
-            answer = await self._asked(lambda: self._look(channel, thread))
+            return await self.find(channel, thread, key)
         except ChatError as error:
             log.warning("a message may be missing (%s), and could not be looked for (%s)", reason, error.code)
             raise self._refused(reason) from error
-        messages = answer.get("messages")
-        for message in messages if isinstance(messages, list) else ():
-            if _key_of(message) == key:
-                return Posted(channel, str(message["ts"]))
-        return None
 
     def _look(self, channel: str, thread: str | None) -> Awaitable[AsyncSlackResponse]:
         wanted: dict[str, Any] = {"channel": channel, "limit": LOOK_BACK, "include_all_metadata": True}
@@ -256,7 +265,7 @@ class Chat:
     async def _send(
         self, channel: str, request: Callable[[], Awaitable[AsyncSlackResponse]], *, paced: bool
     ) -> AsyncSlackResponse:
-        async with self._lanes.lane(channel, paced=paced):
+        async with self._aside(), self._lanes.lane(channel, paced=paced):
             # the lane stays closed while 429 is waited out, or a later message would overtake this one
             return await self._tried(request)
 
@@ -282,6 +291,14 @@ class Chat:
     def _refused(self, reason: str) -> ChatError:
         self._metrics.posts_failed.labels(reason=words.one_word(reason)).inc()
         return ChatError(words.posting_failed(reason), code=reason)
+
+
+def _among(answer: AsyncSlackResponse, channel: str, key: str) -> Posted | None:
+    messages = answer.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        if _key_of(message) == key:
+            return Posted(channel, str(message["ts"]))
+    return None
 
 
 def _key_of(message: object) -> str | None:

@@ -1,4 +1,4 @@
-"""The slash command: acknowledge, then answer in the background. Typed alone, it opens the form."""
+"""The slash command: keep the question, acknowledge, answer in the background. Typed alone, it opens the form."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck
 
 from handlers.asking import Asking
-from handlers.deliveries import first_time
 from handlers.forms import Forms
+from handlers.heard import Heard
 from handlers.parse import is_bare
 from handlers.services import Services
 from handlers.thread import Command
-
-__all__ = ["Commands", "first_time"]
 
 
 class Commands:
@@ -25,11 +23,12 @@ class Commands:
         self._forms = forms
 
     async def reconcile(self, ack: AsyncAck, command: dict[str, Any]) -> None:
-        """The listener. Slack waits for the acknowledgement, so it comes before everything else."""
-        await ack()
+        """The listener. What was acknowledged is kept, so whatever dies next, it is answered."""
         self._services.metrics.commands.inc()
         received = Command.of(command)
         if is_bare(received.text) and received.trigger:
+            await ack()
             self._forms.start(received)
         else:
-            self._asking.start(received)
+            await self._asking.take(Heard(received))
+            await ack()

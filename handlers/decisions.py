@@ -23,8 +23,8 @@ from bot.errors import ChatError, StorageError
 from bot.removals import Card, Press, State, Verb
 from handlers.cards import Cards
 from handlers.chat import Chat, Posted
-from handlers.commands import first_time
-from handlers.render import card, card_words
+from handlers.deliveries import first_time
+from handlers.render import card, words
 from handlers.render.help import render_sentence
 from handlers.services import Services
 from handlers.slack_calls import asked, mapping
@@ -97,7 +97,7 @@ class Decisions:
         view = mapping(body.get("view"))
         reason = reason_of(view)
         if not reason:
-            await ack(response_action="errors", errors={card.NOTE_BLOCK: card_words.FORM_NOTE_MISSING})
+            await ack(response_action="errors", errors={card.NOTE_BLOCK: words.CARD_FORM_NOTE_MISSING})
             return
         told = _metadata(view)
         team, person = _presser(body)
@@ -124,7 +124,7 @@ class Decisions:
         except (StorageError, TimeoutError) as error:
             log.warning("a press was not kept, and not acknowledged: %s", error or "the database is busy")
             ack.response = BoltResponse(status=NOT_ACKNOWLEDGED)
-            self._work.start(partial(self._whisper, ear, card_words.NOT_KEPT), self._unheard)
+            self._work.start(partial(self._whisper, ear, words.CARD_NOT_KEPT), self._unheard)
             return False
         await ack()
         if not is_new:
@@ -154,7 +154,7 @@ class Decisions:
         if pressed is not None:
             await self._cards.adopt(press.intent_id, Card(pressed.channel, pressed.ts, ear.thread or None))
         answer = await approve.decide(self._cards.office, press)
-        sentence = card_words.answer(answer, press.verb, self._cards.zone(answer.intent))
+        sentence = words.card_answer(answer, press.verb, self._cards.zone(answer.intent))
         if sentence:
             await self._tell(ear, sentence)
         await self._cards.carry_on(answer, press)
@@ -168,12 +168,14 @@ class Decisions:
 
     async def _late(self, ear: Ear, _sentence: str) -> None:
         """The press is in the database, so the next round finishes what was begun."""
-        await self._tell(ear, card_words.KEPT)
+        await self._tell(ear, words.CARD_KEPT)
 
     # --- the form
 
     async def _open_form(self, body: Mapping[str, Any], ear: Ear) -> None:
-        intent_id = _value(body)
+        intent_id, delivery = _value(body), delivery_of(body)
+        if not await first_time(self._services, f"form:{delivery}" if delivery else ""):
+            return
         intent = await self._cards.office.intents.get(intent_id)
         if intent is None or intent.state is not State.PROPOSED:
             await self._refuse_form(body, ear)
@@ -187,11 +189,11 @@ class Decisions:
         press = self._press_of(body, Verb.DECLINE)
         if await first_time(self._services, press.id):
             answer = await approve.decide(self._cards.office, press)
-            await self._tell(ear, card_words.answer(answer, press.verb, self._cards.zone(answer.intent)))
+            await self._tell(ear, words.card_answer(answer, press.verb, self._cards.zone(answer.intent)))
             await self._cards.carry_on(answer, press)
 
     async def _not_opened(self, ear: Ear, _sentence: str) -> None:
-        await self._tell(ear, card_words.NOT_OPENED)
+        await self._tell(ear, words.CARD_NOT_OPENED)
 
     async def _whisper(self, ear: Ear, sentence: str) -> None:
         if ear.url:
@@ -238,9 +240,9 @@ def reason_of(view: Mapping[str, Any]) -> str:
     reason = str(mapping(chosen).get("value") or "")
     typed = mapping(mapping(values.get(card.NOTE_BLOCK)).get(card.NOTE_BLOCK)).get("value")
     note = " ".join(str(typed or "").split())[:NOTE_LIMIT]
-    if reason == "other" or reason not in card_words.REASONS:
+    if reason == "other" or reason not in words.CARD_REASONS:
         return note
-    label = card_words.REASONS[reason]
+    label = words.CARD_REASONS[reason]
     return f"{label}: {note}" if note else label
 
 

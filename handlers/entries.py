@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
 from handlers.asking import Asking
 from handlers.forms import Forms
+from handlers.heard import Heard
 from handlers.parse import subjects_in
-from handlers.render import ask_words
+from handlers.render import words
 from handlers.services import Services
 from handlers.slack_calls import mapping
 from handlers.thread import Command
 
 MESSAGE_SHORTCUT: Final = "why_missing"
 GLOBAL_SHORTCUT: Final = "ask_package"
+
+Next = Callable[[], Awaitable[object]]
 
 _MENTION: Final = re.compile(r"<@[UW][A-Z0-9]+(?:\|[^<>]*)?>")
 
@@ -31,38 +34,43 @@ class Entries:
         self._forms = forms
 
     def listen(self, app: AsyncApp) -> None:
-        """Register every listener."""
-        app.event("app_mention")(self.mentioned)
-        app.event("message")(self.written)
+        """Register every listener. Bolt acknowledges an event before its listener runs, so middleware hears it."""
+        app.event("app_mention", middleware=[self.mentioned])(self.acknowledged)
+        app.event("message", middleware=[self.written])(self.acknowledged)
         app.message_shortcut(MESSAGE_SHORTCUT)(self.on_message)
         app.global_shortcut(GLOBAL_SHORTCUT)(self.from_anywhere)
 
-    async def mentioned(self, ack: AsyncAck, body: dict[str, Any]) -> None:
-        """Answers in the thread that it stands in, else in a thread under it."""
+    async def acknowledged(self, ack: AsyncAck) -> None:
+        """What was to be done was begun before."""
         await ack()
+
+    async def mentioned(self, body: dict[str, Any], next: Next) -> None:  # noqa: A002 - Bolt's name
+        """Answers in the thread that it stands in, else in a thread under it."""
         event = mapping(body.get("event"))
         if _is_from_a_person(event):
             self._services.metrics.commands.inc()
-            self._asking.start(_of_event(body, event))
+            await self._asking.take(Heard(_of_event(body, event)))
+        await next()
 
-    async def written(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def written(self, body: dict[str, Any], next: Next) -> None:  # noqa: A002 - Bolt's name
         """A message; only one in the direct message with the bot is meant for it."""
-        await ack()
         event = mapping(body.get("event"))
         if event.get("channel_type") == "im" and not event.get("subtype") and _is_from_a_person(event):
             self._services.metrics.commands.inc()
-            self._asking.start(_of_event(body, event))
+            await self._asking.take(Heard(_of_event(body, event)))
+        await next()
 
     async def on_message(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """What the message speaks of is asked in its thread; when it names nothing, the form is opened."""
-        await ack()
         self._services.metrics.commands.inc()
         command = _of_message(body)
         found = subjects_in(text_of(mapping(body.get("message"))))
         if found:
-            self._asking.start_asks(found, command)
+            await self._asking.take(Heard(command, tuple(found)))
+            await ack()
         else:
-            self._forms.start(command, ask_words.NO_SUBJECT)
+            await ack()
+            self._forms.start(command, words.NO_SUBJECT)
 
     async def from_anywhere(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The form."""

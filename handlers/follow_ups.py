@@ -23,8 +23,8 @@ from handlers.asking import Asking
 from handlers.chat import Chat, Posted
 from handlers.deliveries import first_time
 from handlers.entries import of_press
-from handlers.parse import Ask
-from handlers.render import ask_words
+from handlers.heard import Heard
+from handlers.render import words
 from handlers.render.blocks import Message
 from handlers.render.diagnosis import AGAIN_ACTION, EVIDENCE_ACTION, HAND_ACTION, RIGHT_ACTION
 from handlers.render.evidence import PAGE_ACTIONS, render_evidence_page, render_loading, render_notice
@@ -72,11 +72,11 @@ class FollowUps:
         """Register every listener."""
         for action_id, deed in (
             (EVIDENCE_ACTION, self._show_evidence),
-            (AGAIN_ACTION, self._ask_again),
             (HAND_ACTION, self._hand_over),
             (RIGHT_ACTION, self._ask_verdict),
         ):
             app.action(action_id)(self._listener(deed))
+        app.action(AGAIN_ACTION)(self.ask_again)
         for action_id in PAGE_ACTIONS:
             app.action(action_id)(self.turn_page)
         app.view(VERDICT_FORM)(self.judged)
@@ -99,7 +99,7 @@ class FollowUps:
         kept = await self._services.ledger.diagnosis(press.answer_id)
         facility = self._services.settings.facility(kept[0].facility) if kept else None
         if kept is None or facility is None:
-            await press.thread.whisper(ask_words.NO_EVIDENCE)
+            await press.thread.whisper(words.NO_EVIDENCE)
             return None
         why_not = await self._admission.why_not(press.command.user, press.command.channel, facility)
         if why_not is not None:
@@ -115,11 +115,11 @@ class FollowUps:
             view_id = await self._chat.open_view(press.command.trigger, render_loading())
         except ChatError as error:
             log.info("the evidence was not shown (%s)", error.code)
-            await press.thread.whisper(ask_words.NOT_OPENED)
+            await press.thread.whisper(words.NOT_OPENED)
             return
         kept = await self._kept(press)
         if kept is None:
-            await self._chat.update_view(view_id, render_notice(ask_words.NO_EVIDENCE))
+            await self._chat.update_view(view_id, render_notice(words.NO_EVIDENCE))
             return
         diagnosis, _, facility = kept
         await self._chat.update_view(view_id, render_evidence_page(diagnosis, facility, 1))
@@ -138,20 +138,16 @@ class FollowUps:
         facility = self._services.settings.facility(kept[0].facility) if kept else None
         view_id = str(mapping(body.get("view")).get("id") or "")
         if kept is None or facility is None or not page.isdecimal():
-            await self._chat.update_view(view_id, render_notice(ask_words.NO_EVIDENCE))
+            await self._chat.update_view(view_id, render_notice(words.NO_EVIDENCE))
         else:
             await self._chat.update_view(view_id, render_evidence_page(kept[0], facility, int(page[:4])))
 
     # --- asking again, handing over
 
-    async def _ask_again(self, press: Pressed) -> None:
-        kept = await self._kept(press)
-        if kept is None:
-            return
-        diagnosis = kept[0]
-        shelf = diagnosis.gap.shelf if diagnosis.gap is not None else None
-        ask = Ask(diagnosis.subject.value, diagnosis.facility, diagnosis.subject.kind)
-        self._asking.start_asks((ask,), replace(press.command, shelf=shelf, delivery=""))
+    async def ask_again(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """The listener of “Ask again”: a question like any other, so it is kept before it is acknowledged."""
+        await self._asking.take(Heard(of_press(body, delivery_of(body)), again=_value(body)))
+        await ack()
 
     async def _hand_over(self, press: Pressed) -> None:
         kept = await self._kept(press)
@@ -160,10 +156,10 @@ class FollowUps:
         diagnosis, _, facility = kept
         command = press.command
         if not await self._services.ledger.first_time(f"handed:{diagnosis.id}", self._services.clock.now()):
-            await press.thread.whisper(ask_words.handed_already())
+            await press.thread.whisper(words.handed_already())
             return
         answer = Posted(command.channel, command.thread)
-        sentence = ask_words.handed(
+        sentence = words.handed(
             facility.contact,
             command.user,
             facility.name,
@@ -190,7 +186,7 @@ class FollowUps:
             await self._chat.open_view(command.trigger, render_verdict_form(told))
         except ChatError as error:
             log.info("the form was not opened (%s)", error.code)
-            await press.thread.whisper(ask_words.NOT_OPENED)
+            await press.thread.whisper(words.NOT_OPENED)
 
     async def judged(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of that form."""
@@ -198,9 +194,9 @@ class FollowUps:
         values = mapping(mapping(view.get("state")).get("values"))
         said = _chosen(values, RIGHT_BLOCK)
         if said not in {"right", "wrong"}:
-            await ack(response_action="errors", errors={RIGHT_BLOCK: ask_words.VERDICT_MISSING})
+            await ack(response_action="errors", errors={RIGHT_BLOCK: words.VERDICT_MISSING})
             return
-        await ack(response_action="update", view=render_notice(ask_words.VERDICT_THANKS, ask_words.VERDICT_TITLE))
+        await ack(response_action="update", view=render_notice(words.VERDICT_THANKS, words.VERDICT_TITLE))
         chosen = _chosen(values, CAUSE_BLOCK)
         cause = Cause(chosen) if said == "wrong" and chosen in set(Cause) else None
         note = " ".join(str(_input(values, NOTE_BLOCK).get("value") or "").split())[:NOTE_LIMIT]
@@ -229,7 +225,7 @@ class FollowUps:
         if kept is None:
             return
         await self._services.inquiries.judge(replace(verdict, facility=kept[0].facility))
-        sentence = ask_words.judged(verdict.person, is_right=verdict.is_right, cause=verdict.cause)
+        sentence = words.judged(verdict.person, is_right=verdict.is_right, cause=verdict.cause)
         if command.channel:
             await self._say(command, render_sentence(sentence))
 

@@ -18,9 +18,10 @@ from bot.settings import Settings
 from handlers.asking import Asking
 from handlers.chat import Chat
 from handlers.deliveries import first_time
+from handlers.heard import Heard
 from handlers.parse import Ask, Unclear, parse
 from handlers.places import whole_name
-from handlers.render import ask_words
+from handlers.render import words
 from handlers.render.form import FORM, SHELF_BLOCK, SHOP_BLOCK, WHAT_BLOCK, plain_sentence, render_form
 from handlers.render.help import render_help
 from handlers.services import Services
@@ -69,10 +70,10 @@ class Forms:
         if isinstance(found, dict):
             await ack(response_action="errors", errors=found)
             return
-        await ack()
         ask, shelf = found
         command = replace(_command(body, view), shelf=shelf)
-        self._asking.start_asks(tuple(ask.each()), command)
+        await self._asking.take(Heard(command, tuple(ask.each())))
+        await ack()
 
 
 def _read(view: Mapping[str, Any], settings: Settings) -> tuple[Ask, Decimal | None] | dict[str, str]:
@@ -84,19 +85,19 @@ def _read(view: Mapping[str, Any], settings: Settings) -> tuple[Ask, Decimal | N
     parsed = parse(typed, settings.command)
     errors: dict[str, str] = {}
     if not isinstance(parsed, Ask):
-        said = parsed.sentence if isinstance(parsed, Unclear) else ask_words.FORM_WHAT_HINT
+        said = parsed.sentence if isinstance(parsed, Unclear) else words.FORM_WHAT_HINT
         errors[WHAT_BLOCK] = plain_sentence(said)
     shelf = shelf_of(counted)
     if counted and shelf is None:
-        errors[SHELF_BLOCK] = ask_words.FORM_NO_NUMBER
+        errors[SHELF_BLOCK] = words.FORM_NO_NUMBER
     if not isinstance(parsed, Ask):
         return errors
     asked = whole_name(parsed, settings)
     if shelf is not None and (asked.kind is not SubjectKind.PACKAGE or asked.more):
-        errors[SHELF_BLOCK] = ask_words.FORM_SHELF_OF_ONE
+        errors[SHELF_BLOCK] = words.FORM_SHELF_OF_ONE
     place = asked.place or str(chosen.get("value") or "") or None
     if place is None and len(settings.facilities) > 1:
-        errors[SHOP_BLOCK] = ask_words.FORM_NO_SHOP
+        errors[SHOP_BLOCK] = words.FORM_NO_SHOP
     return errors or (replace(asked, place=place), shelf)
 
 

@@ -25,7 +25,7 @@ from handlers.directory import SlackDirectory
 from handlers.entries import of_press
 from handlers.follow_ups import delivery_of
 from handlers.forms import Forms
-from handlers.render import ask_words
+from handlers.render import words
 from handlers.render.home import ASK_ACTION, MOST_PENDING, MOST_RECENT, REFRESH_ACTION, Home, render_closed, render_home
 from handlers.render.status import render_status
 from handlers.services import Services
@@ -100,7 +100,7 @@ class HomeTab:
             shops = await self._admission.shops_of(user, self._services.settings.facilities)
         except ChatError as error:
             log.warning("who looks at the Home tab could not be looked up: %s", error)
-            return render_closed(ask_words.NOT_KNOWN)
+            return render_closed(words.NOT_KNOWN)
         if why_not is not None:
             return render_closed(why_not)
         return render_home(await self._seen_by(user, shops), self._zone_of)

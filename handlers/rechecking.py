@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from bot.errors import ChatError, StorageError
@@ -21,11 +22,21 @@ log = logging.getLogger(__name__)
 LOOK_BACK: Final = timedelta(minutes=2)
 
 
-async def promise(rechecks: Rechecks | None, diagnosis: Diagnosis, asked_by: str, parent: Posted | None) -> None:
-    """Keep what the answer in this thread promises; a promise that cannot be kept is logged, the answer stands."""
+async def promise(
+    rechecks: Rechecks | None,
+    diagnosis: Diagnosis,
+    asked_by: str,
+    parent: Posted | None,
+    *,
+    shelf: Decimal | None = None,
+) -> None:
+    """Keep what the answer in this thread promises; a promise that cannot be kept is logged, the answer stands.
+
+    ``shelf``: what was counted when it was asked.
+    """
     if rechecks is None or parent is None:
         return
-    recheck = follow_up(diagnosis, parent.channel, parent.ts, asked_by or None)
+    recheck = follow_up(diagnosis, parent.channel, parent.ts, asked_by or None, shelf=shelf)
     if recheck is None:
         return
     try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from bot import attend
 from bot.approve import Office
 from bot.inquiries import Inquiries
+from bot.investigate import new_id
+from bot.kept_questions import KeptQuestions
 from bot.model import Diagnosis, Question
 from bot.ports import Clock, Directory, Ledger, Progress, Rechecks
 from bot.settings import Settings
@@ -35,7 +37,7 @@ class Services:
     ``office``: where removals are decided, for a directory that says who people are; None: nothing is offered.
     ``attending``: where people attend to alerts; None: there are none.
     ``ending``: the shop's tags by their last digits; ``scanned``: by the code on a single unit. None: nobody looks.
-    ``sleep``: how the pace that Slack asks for is kept.
+    ``sleep``: how the pace that Slack asks for is kept. ``owner``: this process among those that share the database.
     """
 
     settings: Settings
@@ -44,6 +46,7 @@ class Services:
     clock: Clock
     sweep: SweepShop
     inquiries: Inquiries
+    questions: KeptQuestions
     metrics: Metrics = field(default_factory=Metrics)
     office: Callable[[Directory], Office] | None = None
     attending: attend.Post | None = None
@@ -52,3 +55,4 @@ class Services:
     scanned: FindLabels | None = None
     rechecks: Rechecks | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    owner: str = field(default_factory=new_id)

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any, Self
 
 from bot.errors import ChatError
+from bot.inquiries import Inquiry
 from bot.model import Diagnosis, SubjectKind
 from bot.settings import FacilitySettings
 from handlers.chat import NO_ENTRY, Chat, Posted
-from handlers.render import ask_words, words
+from handlers.render import words
 from handlers.render.blocks import Message, section
 from handlers.render.diagnosis import render_answer, render_evidence, render_summary
 from handlers.render.help import render_sentence
@@ -33,6 +34,8 @@ class Command:
     ``thread``: the thread that it was asked in, and is answered in; empty: a new one is begun. ``channel`` empty: it was
     asked where there is none. ``response_url``: where its asker can be answered privately, or empty. ``shelf``: what was
     counted. ``place``: the license that was chosen. ``trigger``: opens one form within three seconds.
+    ``question``: the id under which it is kept; ``is_alone``: whether it asks one thing only; ``left``: what a process
+    that died has begun for it.
     """
 
     text: str
@@ -45,6 +48,9 @@ class Command:
     shelf: Decimal | None = None
     place: str | None = None
     trigger: str = ""
+    question: str = ""
+    is_alone: bool = True
+    left: tuple[Inquiry, ...] = ()
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:
@@ -86,9 +92,18 @@ class Thread:
         self._refusal: str | None = None
 
     @property
+    def progress(self) -> Posted | None:
+        """The message that says how far it is; None: there is none."""
+        return self._progress
+
+    @property
     def parent(self) -> Posted | None:
         """The message that the thread hangs from; None: there is no thread."""
         return self._parent if self._refusal is None else None
+
+    def move(self, command: Command) -> None:
+        """Nothing was told yet, and it belongs elsewhere."""
+        self._command = command
 
     async def whisper(self, markup: str) -> None:
         """Tell the asker alone; raises ``ChatError``."""
@@ -121,39 +136,73 @@ class Thread:
         await self._chat.direct(self._command.user, message)
 
     async def open(
-        self, label: str, facility: FacilitySettings, kind: SubjectKind = SubjectKind.PACKAGE, *notes: str
+        self,
+        label: str,
+        facility: FacilitySettings,
+        kind: SubjectKind = SubjectKind.PACKAGE,
+        *notes: str,
+        key: str | None = None,
+        again: bool = False,
     ) -> None:
         """Post the parent and the progress message; where Slack refuses, the answer will be told privately instead.
 
         ``notes``: what else belongs beside the question, as markup. In a thread there is no parent of our own.
+        ``key``: by which both are found; ``again``: an earlier try may have posted them.
         """
         asked = "\n".join([words.asked(label, facility.name, self._command.user, kind), *notes])
         try:
-            if self._command.thread:
+            if self._parent is not None:
+                self._read_as = f"{asked}\n" if self._command.thread else ""
+            elif self._command.thread:
                 self._parent = Posted(self._command.channel, self._command.thread)
                 self._read_as = f"{asked}\n"
             elif self._command.channel:
-                self._parent = await self._chat.post(self._command.channel, render_sentence(asked))
+                self._parent = await self._posted(None, asked, f"{key}-parent" if key else None, again=again)
             else:
                 self._parent = await self._chat.direct(self._command.user, render_sentence(asked))
-            self._progress = await self._reply(render_sentence(self._read_as + words.working()))
+            if self._progress is None and self._parent is not None:
+                working = self._read_as + words.working()
+                self._progress = await self._posted(
+                    self._parent, working, f"{key}-progress" if key else None, again=again
+                )
         except ChatError as error:
             self._refusal = error.code
             log.warning("the question is answered privately: %s", error)
+
+    async def _posted(self, parent: Posted | None, markup: str, key: str | None, *, again: bool) -> Posted:
+        """A message of the thread, or the one that begins it; ``again``: it may be there already."""
+        channel = parent.channel if parent else self._command.channel
+        under = parent.ts if parent else None
+        if again and key:
+            try:
+                found = await self._chat.find(channel, under, key)
+            except ChatError as error:
+                log.info("whether a message was posted could not be looked up (%s)", error.code)
+            else:
+                if found is not None:
+                    return found
+        return await self._chat.post(channel, render_sentence(markup), thread=under, key=key)
+
+    def rejoin(self, parent: Posted, progress: str | None) -> None:
+        """Go on in a thread that another process has opened; ``progress``: its message that says how far it is."""
+        self._parent = parent
+        self._progress = Posted(parent.channel, progress) if progress else None
 
     async def show(self, stage: str) -> None:
         """Edit the progress message; raises ``ChatError``."""
         await self._rewrite_progress(words.working(stage))
 
-    async def deliver(self, diagnosis: Diagnosis, facility: FacilitySettings, offer: Offer | None = None) -> None:
-        """The answer, what follows from it (``offer``), what it rests on.
+    async def deliver(
+        self, diagnosis: Diagnosis, facility: FacilitySettings, offer: Offer | None = None, *, key: str | None = None
+    ) -> None:
+        """The answer, what follows from it (``offer``), what it rests on. ``key``: see ``Chat.post``.
 
         Raises ``ChatError`` when not even a private answer was taken.
         """
         await self._close_progress(words.done(self._timer() - self._began))
         answer = render_answer(diagnosis, facility, self._command.user)
         try:
-            await self._reply(answer)
+            await self._reply(answer, key)
         except ChatError as error:
             await self._tell_privately(answer, render_summary(diagnosis), error.code)
             await _offered(offer, None)
@@ -161,16 +210,27 @@ class Thread:
         await _offered(offer, self._parent)
         await self._reply_evidence(diagnosis, facility)
 
-    async def deliver_all(self, messages: Sequence[Message]) -> None:
+    async def deliver_all(self, messages: Sequence[Message], *, key: str | None = None) -> None:
         """An answer of several messages; where the thread does not take the first, it is told privately."""
         await self._close_progress(words.done(self._timer() - self._began))
         try:
-            await self._reply(messages[0])
+            await self._reply(messages[0], key)
         except ChatError as error:
             await self._tell_privately(messages[0], messages[0].text, error.code)
             return
         for message in messages[1:]:
             await self._reply(message)
+
+    async def was_told(self, key: str) -> bool:
+        """Whether the answer under this key is in the thread. Raises ``ChatError`` where nobody can look."""
+        if self.parent is None:
+            raise ChatError(words.posting_failed("no_thread"), code="no_thread")
+        return await self._chat.find(self.parent.channel, self.parent.ts, key) is not None
+
+    async def follow(self, offer: Offer | None) -> None:
+        """What follows from an answer that was told already."""
+        await self._close_progress(words.done(self._timer() - self._began))
+        await _offered(offer, self.parent)
 
     async def attach(self, name: str, content: bytes, *, title: str, alt: str) -> bool:
         """A file in the thread; False: there is no thread, or Slack did not take it."""
@@ -191,10 +251,10 @@ class Thread:
         except ChatError:
             await self.whisper(sentence)
 
-    async def _reply(self, message: Message) -> Posted:
+    async def _reply(self, message: Message, key: str | None = None) -> Posted:
         if self._parent is None or self._refusal is not None:
             raise ChatError(words.posting_failed(self._refusal or "no_thread"), code=self._refusal or "no_thread")
-        return await self._chat.post(self._parent.channel, message, thread=self._parent.ts)
+        return await self._chat.post(self._parent.channel, message, thread=self._parent.ts, key=key)
 
     async def _reply_evidence(self, diagnosis: Diagnosis, facility: FacilitySettings) -> None:
         try:
@@ -207,7 +267,7 @@ class Thread:
         """A direct message where the channel is closed to the bot and the scope is granted; else a whisper."""
         why = words.cannot_post(reason, BOT_NAME)
         if reason in NO_ENTRY and self._command.user:
-            missed = ask_words.missed_channel(self._command.channel, why)
+            missed = words.missed_channel(self._command.channel, why)
             try:
                 await self._chat.direct(
                     self._command.user, Message(f"{answer.text}\n{missed}", (*answer.blocks, section(missed)))

@@ -99,7 +99,10 @@ class SqlOutbox:
         self._database = database
 
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> Claim | None:
-        """The oldest letter that is due, is in nobody's hand, and has no unsent letter of its alert before it."""
+        """The oldest letter that is due, is in nobody's hand, and has no unsent letter of its alert before it.
+
+        A chart that is not out yet holds nothing up.
+        """
         while (found := await self._due(now)) is not None:
             claim = await self._take(found, owner, now, lease)
             if claim is not None:
@@ -243,7 +246,10 @@ class SqlMemory:
 def _next_letter(now: datetime) -> Select[Any]:
     earlier = _OUTBOX.alias("earlier")
     waits = exists().where(
-        earlier.c.alert == _OUTBOX.c.alert, earlier.c.seq < _OUTBOX.c.seq, earlier.c.sent_at.is_(None)
+        earlier.c.alert == _OUTBOX.c.alert,
+        earlier.c.seq < _OUTBOX.c.seq,
+        earlier.c.sent_at.is_(None),
+        earlier.c.what != What.CHART.value,
     )
     return (
         select(_OUTBOX)

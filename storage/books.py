@@ -23,13 +23,14 @@ from storage.bodies import ready
 from storage.engine import Database, connect
 from storage.inquiries import SqlInquiries
 from storage.intents import SqlIntents
+from storage.kept_questions import SqlKeptQuestions
 from storage.ledger import SqlLedger
 from storage.mirror import SqlMirror
 from storage.rechecks import SqlRechecks
 from storage.sweeping import SqlStock
 from storage.tables import PosExportRow, table_of
 from storage.upgrade import bring_up
-from storage.watching import SqlStatistics
+from storage.watching import SqlHoldings, SqlStatistics
 
 _EXPORTS = table_of(PosExportRow)
 
@@ -54,6 +55,7 @@ class SqlBooks:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ledger = SqlLedger(database)
+        self._questions = SqlKeptQuestions(database)
 
     def mirror(self, license_number: str) -> SqlMirror:
         """The mirror of one facility."""
@@ -70,6 +72,11 @@ class SqlBooks:
     def statistics(self, license_number: str) -> SqlStatistics:
         """What the mirror of one facility shows of its rhythm."""
         return SqlStatistics(self._database, license_number)
+
+    @property
+    def holdings(self) -> SqlHoldings:
+        """What the mirrors of all facilities hold."""
+        return SqlHoldings(self._database)
 
     @property
     def alerts(self) -> SqlAlertBook:
@@ -110,6 +117,11 @@ class SqlBooks:
     def inquiries(self) -> SqlInquiries:
         """Questions in Slack, of all facilities."""
         return SqlInquiries(self._database)
+
+    @property
+    def questions(self) -> SqlKeptQuestions:
+        """Questions in Slack that are kept before they are acknowledged."""
+        return self._questions
 
     @property
     def audit(self) -> SqlAudit:

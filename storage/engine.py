@@ -6,10 +6,9 @@ every transaction that may write begins IMMEDIATE, and only ``reading`` begins w
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -21,10 +20,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import StorageError
+from bot.turns import Turns
 from storage.one_trip import OneTripConnection, opened
 from storage.together import Together
 
 ACCEPTED = ("sqlite+aiosqlite", "postgresql+psycopg")
+
+FEW_TOGETHER = 20
 
 Insert = sqlite.Insert | postgresql.Insert
 
@@ -43,13 +45,16 @@ _POSTGRES_LIMITS = (
 class Database:
     """An engine with its manners. Everything it raises is a ``StorageError`` that never shows a password."""
 
-    def __init__(self, url: URL, engine: AsyncEngine) -> None:
+    def __init__(self, url: URL, engine: AsyncEngine, writes: AsyncEngine | None = None) -> None:
+        """``writes``: for what is urgent, and on SQLite for all that writes; so neither waits for readers' connections."""
         self.url = url
         self.engine = engine
+        self._writes = writes or engine
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        # SQLite has one writer at a time anyway; waiting here is fair and keeps its threads free for readers.
-        self._writer: AbstractAsyncContextManager[None] = asyncio.Lock() if self.is_sqlite else nullcontext()
-        self.together = Together(self.writing)
+        # SQLite has one writer at a time anyway; waiting here keeps its threads free, and lets what is urgent go first.
+        self._turns = Turns(1) if self.is_sqlite else None
+        self.together = Together(self.writing, FEW_TOGETHER)
+        self.urgent = Together(partial(self.writing, is_urgent=True))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -60,13 +65,15 @@ class Database:
                 yield connection
 
     @asynccontextmanager
-    async def writing(self, lock: str | None = None) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, lock: str | None = None, *, is_urgent: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes; committed at the end, rolled back on any error.
 
         Transactions with the same ``lock`` follow one another, so what one has read still holds when it writes.
+        ``is_urgent``: Slack waits for it, so it goes before all others that wait.
         """
         with telling(self.url):
-            async with self._writer, self.engine.begin() as connection:
+            engine = self._writes if self.is_sqlite or is_urgent else self.engine
+            async with self._turn(first=is_urgent), engine.begin() as connection:
                 if lock and not self.is_sqlite:
                     await connection.execute(_LOCK, {"name": lock})
                 yield connection
@@ -78,6 +85,19 @@ class Database:
     async def close(self) -> None:
         """Give back every connection."""
         await self.engine.dispose()
+        if self._writes is not self.engine:
+            await self._writes.dispose()
+
+    @asynccontextmanager
+    async def _turn(self, *, first: bool) -> AsyncIterator[None]:
+        if self._turns is None:
+            yield
+            return
+        await self._turns.take(first=first)
+        try:
+            yield
+        finally:
+            self._turns.give()
 
     def _snapshot(self) -> dict[str, Any]:
         return {_READS: True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -99,8 +119,8 @@ def telling(url: URL) -> Iterator[None]:
 def connect(url: str) -> Database:
     """The database behind ``url``; nothing is opened yet. Raises ``StorageError`` for a URL of another kind."""
     parsed = parse(url)
-    engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed)
-    return Database(parsed, engine)
+    make = _sqlite if parsed.get_backend_name() == "sqlite" else _postgres
+    return Database(parsed, make(parsed), make(parsed, 1, 0))
 
 
 def parse(url: str) -> URL:
@@ -137,13 +157,13 @@ def _reason(error: Exception, url: URL) -> str:
     return first
 
 
-def _sqlite(url: URL) -> AsyncEngine:
+def _sqlite(url: URL, connections: int = 5, _more: int = 0) -> AsyncEngine:
     (path,), options = url.get_dialect()().create_connect_args(url)
 
     async def connected() -> OneTripConnection:
         return await OneTripConnection(partial(opened, path, options, _PRAGMAS))
 
-    engine = create_async_engine(url, pool_size=5, max_overflow=0, async_creator=connected)
+    engine = create_async_engine(url, pool_size=connections, max_overflow=0, async_creator=connected)
     event.listen(engine.sync_engine, "begin", _begin)
     return engine
 
@@ -154,12 +174,12 @@ def _begin(connection: Connection) -> None:
     driver.begin_with_next("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _postgres(url: URL) -> AsyncEngine:
+def _postgres(url: URL, connections: int = 10, more: int = 10) -> AsyncEngine:
     options = " ".join(str(part) for part in (_POSTGRES_LIMITS, url.query.get("options", "")) if part)
     return create_async_engine(
         url,
-        pool_size=10,
-        max_overflow=10,
+        pool_size=connections,
+        max_overflow=more,
         pool_pre_ping=True,
         pool_recycle=1800,
         connect_args={"options": options, "connect_timeout": 10},

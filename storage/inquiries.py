@@ -6,17 +6,20 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, delete, select, update
+from sqlalchemy import Row, Select, delete, exists, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.inquiries import LEFT_BEHIND, Inquiry, Verdict
 from bot.model import Cause, SubjectKind
 from storage.engine import Database
-from storage.tables import InquiryAskerRow, InquiryRow, KeptSweepRow, VerdictRow, table_of
+from storage.kept_questions import lock_of
+from storage.tables import InquiryAskerRow, InquiryRow, KeptQuestionRow, KeptSweepRow, VerdictRow, table_of
 
 _INQUIRIES = table_of(InquiryRow)
 _ASKERS = table_of(InquiryAskerRow)
 _VERDICTS = table_of(VerdictRow)
 _SWEEPS = table_of(KeptSweepRow)
+_QUESTIONS = table_of(KeptQuestionRow)
 
 # nobody leafs through an older one: the shop has long moved on
 SWEEPS_KEPT: Final = timedelta(days=7)
@@ -30,14 +33,21 @@ class SqlInquiries:
 
     async def begin(self, one: Inquiry) -> Inquiry | None:
         """Write it down as running; the other one if the same question is running already, None: it is ours."""
-        statement = self._database.insert(_INQUIRIES).values(_columns(one)).on_conflict_do_nothing()
+        insert = self._database.insert(_INQUIRIES).values(_columns(one)).on_conflict_do_nothing()
+        statement = insert.returning(_INQUIRIES.c.id)
+
+        async def begin(connection: AsyncConnection) -> bool:
+            return await connection.scalar(statement) is not None
+
+        if await self._database.together.write(begin):
+            return None
         async with self._database.writing(lock="inquiry") as connection:
             # what a dead process has left behind would block the question for ever
             old = _INQUIRIES.c.started_at < one.started_at - LEFT_BEHIND
             await connection.execute(
                 update(_INQUIRIES).where(*_same(one), _is_running(), old).values(ended_at=one.started_at)
             )
-            if await connection.scalar(statement.returning(_INQUIRIES.c.id)) is not None:
+            if await connection.scalar(statement) is not None:
                 return None
             found = (await connection.execute(select(_INQUIRIES).where(*_same(one), _is_running()))).first()
         return None if found is None else _inquiry(found)
@@ -47,9 +57,31 @@ class SqlInquiries:
         found = await self._all(select(_INQUIRIES).where(_INQUIRIES.c.id == inquiry_id))
         return _inquiry(found[0]) if found else None
 
-    async def place(self, inquiry_id: str, channel: str, thread: str) -> None:
-        """Where it is answered."""
-        await self._change(inquiry_id, channel=channel, thread=thread)
+    async def place(self, inquiry_id: str, channel: str, thread: str, progress: str | None = None) -> None:
+        """Where it is answered, and in which message it is told how far it is."""
+        await self._change(inquiry_id, channel=channel, thread=thread, progress=progress)
+
+    async def of_question(self, question_id: str) -> tuple[Inquiry, ...]:
+        """What was begun for one delivery, in its order."""
+        mine = select(_INQUIRIES).where(_INQUIRIES.c.question_id == question_id)
+        return tuple(_inquiry(row) for row in await self._all(mine.order_by(_INQUIRIES.c.started_at)))
+
+    async def begin_again(self, inquiry_id: str, now: datetime) -> bool:
+        """Go on with one whose process died; False: somebody else has ended it since."""
+        mine = _INQUIRIES.c.id == inquiry_id, _is_running()
+        statement = update(_INQUIRIES).where(*mine).values(started_at=now, told_at=None).returning(_INQUIRIES.c.id)
+        async with self._database.writing(lock="inquiry") as connection:
+            return await connection.scalar(statement) is not None
+
+    async def tell(
+        self, one: Inquiry, owner: str, now: datetime, diagnosis_id: str | None = None, cause: Cause | None = None
+    ) -> bool:
+        """Its answer is about to be told; False: this process was taken for dead, and another one answers."""
+        lost = exists().where(_QUESTIONS.c.id == _INQUIRIES.c.question_id, _QUESTIONS.c.owner != owner)
+        columns = {"told_at": now, "diagnosis_id": diagnosis_id, "cause": cause.value if cause else None}
+        statement = update(_INQUIRIES).where(_INQUIRIES.c.id == one.id, ~lost).values(columns)
+        async with self._database.writing(lock=lock_of(one.question_id or one.id)) as connection:
+            return await connection.scalar(statement.returning(_INQUIRIES.c.id)) is not None
 
     async def join(self, inquiry_id: str, person: str, now: datetime) -> None:
         """Somebody else asks the same; again changes nothing."""
@@ -82,7 +114,8 @@ class SqlInquiries:
 
     async def recent(self, facilities: Collection[str], limit: int) -> tuple[Inquiry, ...]:
         """What was answered at these shops, newest first."""
-        mine = _INQUIRIES.c.license.in_(facilities), _INQUIRIES.c.diagnosis_id.is_not(None)
+        answered = _INQUIRIES.c.diagnosis_id.is_not(None), _INQUIRIES.c.ended_at.is_not(None)
+        mine = _INQUIRIES.c.license.in_(facilities), *answered
         newest = select(_INQUIRIES).where(*mine).order_by(_INQUIRIES.c.ended_at.desc()).limit(limit)
         return tuple(_inquiry(row) for row in await self._all(newest))
 
@@ -130,8 +163,12 @@ class SqlInquiries:
         return str(found[0].body) if found else None
 
     async def _change(self, inquiry_id: str, **columns: object) -> None:
-        async with self._database.writing() as connection:
-            await connection.execute(update(_INQUIRIES).where(_INQUIRIES.c.id == inquiry_id).values(columns))
+        statement = update(_INQUIRIES).where(_INQUIRIES.c.id == inquiry_id).values(columns)
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(statement)
+
+        await self._database.together.write(change)
 
     async def _all(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         async with self._database.reading() as connection:
@@ -161,6 +198,7 @@ def _columns(one: Inquiry) -> dict[str, Any]:
         "shelf": one.shelf,
         "asked_by": one.asked_by,
         "started_at": one.started_at,
+        "question_id": one.question_id,
     }
 
 
@@ -178,6 +216,9 @@ def _inquiry(row: Row[Any]) -> Inquiry:
         ended_at=row.ended_at,
         diagnosis_id=row.diagnosis_id,
         cause=_cause(row.cause),
+        question_id=row.question_id,
+        progress=row.progress,
+        told_at=row.told_at,
     )
 
 

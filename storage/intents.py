@@ -160,7 +160,7 @@ class SqlIntents:
             return await connection.scalar(statement.returning(_PRESSES.c.id)) is not None
 
         # Slack waits for it, and so do others who press at the same moment
-        return await self._database.together.write(insert)
+        return await self._database.urgent.write(insert)
 
     async def was_taken(self, press_id: str) -> bool:
         """Whether this press was kept before."""
@@ -171,6 +171,12 @@ class SqlIntents:
         """The press has led to what it leads to."""
         async with self._database.writing() as connection:
             await connection.execute(update(_PRESSES).where(_PRESSES.c.id == press_id).values(is_answered=True))
+
+    async def is_pressed(self, intent_id: str) -> bool:
+        """Whether a press on it was taken that is not answered yet."""
+        waiting = (_PRESSES.c.removal_id == intent_id, _PRESSES.c.is_answered.is_(False))
+        async with self._database.reading() as connection:
+            return await connection.scalar(select(_PRESSES.c.id).where(*waiting).limit(1)) is not None
 
     async def unanswered(self, before: datetime, limit: int) -> tuple[Press, ...]:
         """Presses taken before then that were never answered, oldest first."""

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, delete, fa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.labels import nearest
-from bot.mirror import join, posting_delays
+from bot.mirror import delays_of, join
 from bot.model import (
     Adjustment,
     Coverage,
@@ -29,7 +29,7 @@ from bot.model import (
     TransferredPackage,
     Window,
 )
-from bot.ports import FeedRow
+from bot.ports import FeedRow, Portion
 from storage import rows, tables
 from storage.bodies import from_json
 from storage.duplicates import duplicate_receipts
@@ -70,6 +70,13 @@ class SqlMirror:
         async with self._database.writing(self._lock) as connection:
             await self._write(connection, rows, read_at)
             return await self._cover(connection, Coverage(feed, covered, read_at))
+
+    async def store_all(self, portions: Sequence[Portion], read_at: datetime) -> dict[Feed, Coverage]:
+        """The same for several feeds in one transaction; where no window is given the rows are kept, nothing is claimed."""
+        async with self._database.writing(self._lock) as connection:
+            await self._write(connection, [row for portion in portions for row in portion.rows], read_at)
+            claimed = [Coverage(one.feed, one.covered, read_at) for one in portions if one.covered is not None]
+            return {new.feed: await self._cover(connection, new) for new in claimed}
 
     async def keep(self, found: Sequence[FeedRow], read_at: datetime) -> None:
         """Write rows of a feed without claiming that any window of it is held."""
@@ -123,18 +130,12 @@ class SqlMirror:
 
     async def _cover(self, connection: AsyncConnection, new: Coverage) -> Coverage:
         joined = join(await self._held(connection, new.feed), new)
-        columns = {
-            "feed": joined.feed,
-            "starts_at": joined.window.start,
-            "ends_at": joined.window.end,
-            "read_at": joined.read_at,
-        }
-        await self._upsert(connection, _COVERAGE, [columns])
+        await self._upsert(connection, _COVERAGE, [rows.coverage_columns(joined)])
         return joined
 
     async def _held(self, connection: AsyncConnection, feed: Feed) -> Coverage | None:
         found = (await connection.execute(self._of(_COVERAGE).where(_COVERAGE.c.feed == feed))).one_or_none()
-        return found and Coverage(feed, Window(found.starts_at, found.ends_at), found.read_at)
+        return found and rows.coverage_of(found)
 
     async def _write_whole(self, connection: AsyncConnection, table: Table, columns: Columns) -> bool:
         """Write a record that was read by id; False: a newer one is held already."""
@@ -352,7 +353,7 @@ class SqlMirror:
             .where(_RECEIPTS.c.license == self._license, _RECEIPTS.c.archived_on.is_(None))
             .where(_RECEIPTS.c.sold_at >= since, _RECEIPTS.c.recorded_at.is_not(None))
         )
-        return posting_delays(row.recorded_at - row.sold_at for row in await self._all(statement))
+        return delays_of((row.sold_at, row.recorded_at) for row in await self._all(statement))
 
     def _of(self, table: Table) -> Select[Any]:
         return select(table).where(table.c.license == self._license)

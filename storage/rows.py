@@ -9,8 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.engine import Row
+
 from bot.model import (
     Adjustment,
+    Coverage,
+    Feed,
     MetrcDelivery,
     MetrcItem,
     MetrcLine,
@@ -22,6 +26,7 @@ from bot.model import (
     Transfer,
     TransferPackage,
     TransferredPackage,
+    Window,
 )
 from storage.bodies import from_json, to_json
 from storage.keys import lines_key, moment_key, number_key
@@ -33,6 +38,26 @@ UNTOLD = datetime(1970, 1, 1, tzinfo=UTC)
 
 Lines = tuple[MetrcLine, ...]
 Packages = tuple[TransferPackage, ...]
+
+
+Spans = tuple[Window, ...]
+
+
+def coverage_columns(coverage: Coverage) -> Columns:
+    """A row of ``feed_coverage``."""
+    return {
+        "feed": coverage.feed,
+        "starts_at": coverage.window.start,
+        "ends_at": coverage.window.end,
+        "read_at": coverage.read_at,
+        "earlier": to_json(Spans, coverage.earlier) if coverage.earlier else None,
+    }
+
+
+def coverage_of(row: Row[Any]) -> Coverage:
+    """The coverage that a row of ``feed_coverage`` holds."""
+    earlier = from_json(Spans, row.earlier) if row.earlier else ()
+    return Coverage(Feed(row.feed), Window(row.starts_at, row.ends_at), row.read_at, earlier)
 
 
 def package_columns(package: MetrcPackage, read_at: datetime) -> Columns:

@@ -205,7 +205,7 @@ class ItemRow(Row, table=True):
 
 
 class CoverageRow(Row, table=True):
-    """The span that is held of one feed without a hole."""
+    """The span that is held of one feed without a hole; ``earlier``: spans before holes, as JSON."""
 
     __tablename__ = "feed_coverage"
 
@@ -214,6 +214,7 @@ class CoverageRow(Row, table=True):
     starts_at: datetime
     ends_at: datetime
     read_at: datetime
+    earlier: str | None = None
 
 
 # --- the POS ----------------------------------------------------------------------------------------------------------
@@ -507,7 +508,11 @@ class RecheckRow(Row, table=True):
 
 
 class InquiryRow(Row, table=True):
-    """A question. ``ended_at`` null: it is being answered, and of the same question only one is."""
+    """A question. ``ended_at`` null: it is being answered, and of the same question only one is.
+
+    ``question_id``: the delivery that asked it. ``told_at``: when its answer began to be told; ``progress``: the message
+    that shows how far it is.
+    """
 
     __tablename__ = "inquiry"
     __table_args__ = (
@@ -520,6 +525,7 @@ class InquiryRow(Row, table=True):
         ),
         Index(None, "license", "ended_at"),
         Index(None, "diagnosis_id"),
+        Index(None, "question_id"),
     )
 
     id: str = Field(primary_key=True)
@@ -534,6 +540,9 @@ class InquiryRow(Row, table=True):
     ended_at: datetime | None = None
     diagnosis_id: str | None = None
     cause: str | None = None
+    question_id: str | None = None
+    progress: str | None = None
+    told_at: datetime | None = None
 
 
 class InquiryAskerRow(Row, table=True):
@@ -544,6 +553,29 @@ class InquiryAskerRow(Row, table=True):
     inquiry_id: str = Field(primary_key=True)
     person: str = Field(primary_key=True)
     joined_at: datetime
+
+
+class KeptQuestionRow(Row, table=True):
+    """A question as it came in. ``done_at`` null: its answer is still owed."""
+
+    __tablename__ = "kept_question"
+    __table_args__ = (Index(None, "done_at"),)
+
+    id: str = Field(primary_key=True)
+    body: str
+    kept_at: datetime
+    owner: str
+    taken_up_at: datetime | None = None
+    done_at: datetime | None = None
+
+
+class ListenerRow(Row, table=True):
+    """A process that answers Slack, and when it last said that it lives."""
+
+    __tablename__ = "listener"
+
+    id: str = Field(primary_key=True)
+    seen_at: datetime
 
 
 class VerdictRow(Row, table=True):

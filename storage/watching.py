@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
-from bot.model import MetrcDelivery, MetrcReceipt
+from bot.model import Coverage, Feed, MetrcDelivery, MetrcReceipt
 from storage.engine import Database
-from storage.tables import DeliveryRow, ItemRow, ReceiptRow, table_of
+from storage.rows import coverage_of
+from storage.tables import CoverageRow, DeliveryRow, ItemRow, ReceiptRow, table_of
 
 _RECEIPTS = table_of(ReceiptRow)
 _DELIVERIES = table_of(DeliveryRow)
 _ITEMS = table_of(ItemRow)
+_COVERAGE = table_of(CoverageRow)
 
 
 class SqlStatistics:
@@ -26,15 +29,18 @@ class SqlStatistics:
 
     async def receipts(self, since: datetime) -> tuple[MetrcReceipt, ...]:
         """Receipts, live and voided, sold since then; without lines, oldest sale first."""
-        mine = select(_RECEIPTS).where(_RECEIPTS.c.license == self._license, _RECEIPTS.c.sold_at >= since)
-        found = await self._all(mine.order_by(_RECEIPTS.c.sold_at, _RECEIPTS.c.metrc_id))
-        return tuple(_receipt(row) for row in found)
+        return tuple(_receipt(row) for row in await self._all(self._receipts(since)))
 
     async def deliveries(self, since: datetime) -> tuple[MetrcDelivery, ...]:
         """Deliveries sold since then; without lines, oldest sale first."""
-        mine = select(_DELIVERIES).where(_DELIVERIES.c.license == self._license, _DELIVERIES.c.sold_at >= since)
-        found = await self._all(mine.order_by(_DELIVERIES.c.sold_at, _DELIVERIES.c.metrc_id))
-        return tuple(_delivery(row) for row in found)
+        return tuple(_delivery(row) for row in await self._all(self._deliveries(since)))
+
+    async def sold(self, since: datetime) -> tuple[tuple[MetrcReceipt, ...], tuple[MetrcDelivery, ...]]:
+        """Both, as they were at one moment."""
+        async with self._database.reading() as connection:
+            receipts = (await connection.execute(self._receipts(since))).all()
+            deliveries = (await connection.execute(self._deliveries(since))).all()
+        return tuple(map(_receipt, receipts)), tuple(map(_delivery, deliveries))
 
     async def recorded(self, since: datetime) -> tuple[tuple[datetime | None, datetime], ...]:
         """When receipts recorded since then were sold, and when METRC recorded them; in the order of recording."""
@@ -57,10 +63,38 @@ class SqlStatistics:
         found = await self._all(select(_ITEMS.c.name).where(_ITEMS.c.license == self._license))
         return frozenset(row.name.casefold() for row in found if row.name)
 
+    def _receipts(self, since: datetime) -> Select[Any]:
+        # the body is most of a row, and nobody here reads it
+        columns = ("metrc_id", "external_number", "sold_at", "recorded_at", "archived_on")
+        mine = select(*(_RECEIPTS.c[name] for name in columns)).where(_RECEIPTS.c.license == self._license)
+        return mine.where(_RECEIPTS.c.sold_at >= since).order_by(_RECEIPTS.c.sold_at, _RECEIPTS.c.metrc_id)
+
+    def _deliveries(self, since: datetime) -> Select[Any]:
+        columns = ("metrc_id", "sold_at", "recorded_at", "archived_on")
+        mine = select(*(_DELIVERIES.c[name] for name in columns)).where(_DELIVERIES.c.license == self._license)
+        return mine.where(_DELIVERIES.c.sold_at >= since).order_by(_DELIVERIES.c.sold_at, _DELIVERIES.c.metrc_id)
+
     async def _all(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         async with self._database.reading() as connection:
             found: Sequence[Row[Any]] = (await connection.execute(statement)).all()
             return found
+
+
+class SqlHoldings:
+    """See ``bot.ports.Holdings``. Raises ``StorageError`` when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def held(self, feeds: Collection[Feed]) -> dict[str, dict[Feed, Coverage]]:
+        """What is held of these feeds, by license."""
+        found: dict[str, dict[Feed, Coverage]] = defaultdict(dict)
+        statement = select(_COVERAGE).where(_COVERAGE.c.feed.in_([feed.value for feed in feeds]))
+        async with self._database.reading() as connection:
+            for row in (await connection.execute(statement)).all():
+                coverage = coverage_of(row)
+                found[row.license][coverage.feed] = coverage
+        return found
 
 
 def _receipt(row: Row[Any]) -> MetrcReceipt:

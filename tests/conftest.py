@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.store import Asking
 # What was compiled is kept, whatever the environment says: both workers and some sixty processes import it all again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Thousands of modules and tests are loaded and none of them becomes garbage.
+gc.set_threshold(200_000, 50, 50)
 
 HEAVY = (
     "test_benchmarks.py",
@@ -43,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Heavy files first: a worker that begins one late would end it alone."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(HEAVY)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """All that is loaded now stays, so the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

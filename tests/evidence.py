@@ -293,6 +293,22 @@ def add_events(*events: PosEvent, to: Evidence = HEALTHY) -> Evidence:
     return replace(to, pos_events=replace(to.pos_events, value=(*(to.pos_events.value or ()), *events)))
 
 
+def logged(quantity: Any, kind: str = "adjust", at: datetime | None = None, **changes: Any) -> PosEvent:
+    """A change in the POS's log, of a day ago unless it is told, on no manifest."""
+    own: dict[str, Any] = {"event_id": "e9", "from_quantity": Decimal(0), "reference": None}
+    return received(**(own | {"kind": kind, "at": at or NOW - days(1), "to_quantity": Decimal(quantity)} | changes))
+
+
+def posted_twice(evidence: Evidence = HEALTHY, number: int = 1) -> Evidence:
+    """One sale's receipt is in METRC a second time under its own number, recorded four seconds after the first."""
+    first = next(one for one in evidence.receipts.value or () if one.id == 8800 + number)
+    assert first.recorded_at is not None
+    assert evidence.package.value is not None
+    assert evidence.package.value.quantity is not None
+    twin = replace(first, id=8889 + number, recorded_at=first.recorded_at + timedelta(seconds=4))
+    return add_receipts(twin, to=counted(evidence.package.value.quantity - 1, evidence))
+
+
 def no_trade(evidence: Evidence = HEALTHY) -> Evidence:
     """Received, never sold: 40 on both sides."""
     sold = replace(evidence, receipts=read(()), pos_sales=read((), "pos"))
@@ -328,10 +344,10 @@ def refused(number: int = 9, message: str | None = None, quantity: Any = 1, **ch
     return line(number, NOW - days(1) + minutes(60), quantity, **(state | changes))
 
 
-def unheard(number: int = 9, quantity: Any = 1, **changes: Any) -> PosSaleLine:
-    """A sale of two days ago of which METRC has nothing and the POS says nothing."""
+def unheard(number: int = 9, quantity: Any = 1, at: datetime | None = None, **changes: Any) -> PosSaleLine:
+    """A sale, of two days ago unless it is told, of which METRC has nothing and the POS says nothing."""
     state: dict[str, Any] = {"submission": Submission.UNKNOWN, "receipt_id": None}
-    return line(number, NOW - days(2) + minutes(30), quantity, **(state | changes))
+    return line(number, at or NOW - days(2) + minutes(30), quantity, **(state | changes))
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections import Counter, deque
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from sqlalchemy import text
 from bot.approve import act, decide, join, recover, take
 from bot.audit import Walk
 from bot.errors import CountlastError
-from bot.removals import MOST_REQUESTS, Press, State, Verb, Way
+from bot.removals import Press, State, Target, Verb, Way
 from storage.books import SqlBooks, open_books
 from tests.dying import watched
 from tests.removing import ACTING, ASKER, DANA, KIT, LEE, Bench, Clock, Receipts, keep_of
@@ -75,26 +76,36 @@ class World:
 
 
 class StrictReceipts(Receipts):
-    """Receipts that look at every request to remove one: was it approved, and is it still what the card showed?"""
+    """Receipts that look at every request to change one: was it approved, and is it still what the card showed?"""
 
     bench: Bench
 
     async def void_receipt(self, receipt_id: int, deadline: float) -> None:
-        record = str(receipt_id)
+        target = await self._approved(str(receipt_id))
+        assert 1 <= target.requests <= 2
+        await super().void_receipt(receipt_id, deadline)
+
+    async def unfinalize_receipt(self, receipt_id: int, deadline: float) -> None:
+        target = await self._approved(str(receipt_id))
+        assert 1 <= target.unfinalizes <= 2
+        await super().unfinalize_receipt(receipt_id, deadline)
+
+    async def _approved(self, record: str) -> Target:
         held = await self.bench.books.intents.holding("402R-X0042", "metrc", "sales_receipt", record)
         assert held is not None, "a record that no open intent holds"
         assert held.state is State.SENDING
         approvers = {approval.person for approval in held.approvals}
         assert len(approvers) >= held.needed
+        assert {approval.digest for approval in held.approvals} == {held.digest}
+        assert self.clock.now() < held.expires_at
         assert not approvers & set(held.askers) or held.way is Way.PERSON
         assert approvers <= set(self.bench.policy.approvers)
+        assert self.bench.policy.act
         assert not self.bench.policy.read_only
-        target = next(target for target in held.targets if target.record_id == record)
-        assert 1 <= target.requests <= MOST_REQUESTS
         assert record not in self.voided()
         assert not self.overrides.get(record)
         assert not self.overrides.get(keep_of(record))
-        await super().void_receipt(receipt_id, deadline)
+        return next(target for target in held.targets if target.record_id == record)
 
 
 def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its rules are counted as its branches
@@ -130,7 +141,8 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
 
         def decide_as(self, switch):
             approvers = () if switch == "no_approvers" else STRICT.approvers
-            self.bench.policy = replace(STRICT, read_only=switch == "read_only", approvers=approvers)
+            acts, read_only = switch != "no_act", switch == "read_only"
+            self.bench.policy = replace(STRICT, act=acts, read_only=read_only, approvers=approvers)
 
         def propose(self, needed):
             intent_id = f"i{next(world.numbers)}"
@@ -219,7 +231,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
         def slack_is_down(self, down):
             self.bench.people.down = down
 
-        @rule(switch=st.sampled_from(("none", "none", "read_only", "no_approvers")))
+        @rule(switch=st.sampled_from(("none", "none", "none", "read_only", "no_approvers", "no_act")))
         def the_shop_changes_its_mind(self, switch):
             self.decide_as(switch)
 
@@ -252,22 +264,27 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
         def settled(self, intent):
             assert not intent.state.is_open or intent.with_person_since is not None, intent
             for target in intent.targets:
-                assert target.requests <= MOST_REQUESTS
+                assert max(target.requests, self.receipts.deletes(target.record_id)) <= 2
                 assert not target.is_done or target.record_id in self.receipts.voided()
             if intent.state is State.DONE:
                 assert all(target.is_done for target in intent.targets)
 
         async def chain_holds(self):
             walk = Walk([await world.books.audit.head()], self.start)
-            sent, approved = set(), set()
+            sent, approved = Counter(), set()
             async for row in world.books.audit.rows(self.start.seq):
                 walk.feed(row)
                 if row.event == "approved":
                     approved.add(row.intent)
+                    assert row.actor in {DANA, LEE}
+                if row.event == "withdrawn":
+                    assert row.actor == ASKER
                 if row.event == "sent":
-                    sent.add(row.intent)
+                    sent[json.loads(row.detail)["record"]] += 1
                     assert row.intent in approved
             assert walk.verdict().holds
+            # written before it leaves, so there may be one more than METRC has seen, and never one less
+            assert all(self.receipts.deletes(record) <= sent[record] for record in self.records)
 
     return Removal
 

@@ -52,11 +52,11 @@ def dead_key(shop="L1", **changes):
 
 
 class Book:
-    """A ledger in memory, and every letter that was written."""
+    """A ledger in memory, and every letter that was written; ``letters`` are those that say something."""
 
     def __init__(self, policy=POLICY):
         self.alerts = {}
-        self.letters = []
+        self.every = []
         self.policy = policy
 
     def round(self, now, *conditions, unknown=()):
@@ -65,7 +65,8 @@ class Book:
         changes = decide(known, Seen(conditions, frozenset(unknown)), now, self.policy)
         for change in changes:
             self.take(change)
-        return [letter.what for change in changes for letter in change.letters]
+        said = [letter.what for change in changes for letter in change.letters]
+        return [what for what in said if what is not What.CHART]
 
     def take(self, change):
         if change.before is not None:
@@ -73,13 +74,17 @@ class Book:
         if change.after is not None:
             assert change.after.id not in self.alerts
             self.alerts[change.after.id] = change.after
-        self.letters += change.letters
+        self.every += change.letters
         live = [alert.key for alert in self.alerts.values() if alert.is_live]
         assert len(live) == len(set(live))
 
     def run(self, start, rounds, *conditions, every=ROUND, **more):
         """Several rounds; what they said in order."""
         return [what for n in range(rounds) for what in self.round(start + n * every, *conditions, **more)]
+
+    @property
+    def letters(self):
+        return [letter for letter in self.every if letter.what is not What.CHART]
 
     @property
     def live(self):
@@ -143,6 +148,14 @@ def test_without_a_hold_the_first_round_tells():
 def test_a_problem_is_told_once(fired):
     """While it lasts, round after round says nothing more."""
     assert fired.run(NOW + 2 * ROUND, 40, condition()) == []
+
+
+def test_a_silent_sync_is_shown_as_well_as_told(book):
+    """Its chart is a letter of its own, behind the first message; no other problem has one, nor has a repeat."""
+    book.run(NOW, 2, condition(), condition(Kind.DEAD_KEY, "L2"))
+    book.run(NOW + 4 * HOUR + ROUND, 2, condition(), condition(Kind.DEAD_KEY, "L2"))
+    charts = [(letter.alert.kind, letter.seq) for letter in book.every if letter.what is What.CHART]
+    assert charts == [(Kind.SYNC_SILENT, 2)]
 
 
 def test_the_message_names_the_shop_and_what_to_do(fired):
@@ -489,10 +502,10 @@ def test_letters_are_unique_and_every_end_has_a_beginning(rounds):
     book = Book()
     for n, found in enumerate(rounds):
         book.round(NOW + n * ROUND, *found)
-    keys = [letter.key for letter in book.letters]
+    keys = [letter.key for letter in book.every]
     assert len(keys) == len(set(keys))
-    for alert in {letter.alert.id for letter in book.letters}:
-        own = [letter for letter in book.letters if letter.alert.id == alert]
+    for alert in {letter.alert.id for letter in book.every}:
+        own = [letter for letter in book.every if letter.alert.id == alert]
         assert own[0].what is What.FIRE
         assert [letter.seq for letter in own] == list(range(1, len(own) + 1))
         assert sum(letter.what is What.FIRE for letter in own) == 1

@@ -10,8 +10,8 @@ import pytest
 from bot import audit
 from bot.approve import act, check, decide, join, propose, recover, take, unheld
 from bot.approvers import RememberingDirectory, is_approver
-from bot.errors import ChatError
-from bot.removals import MOST_REQUESTS, Fault, Person, Policy, State, Verb, Way
+from bot.errors import ChatError, MetrcServerFault
+from bot.removals import Fault, Person, Policy, State, Verb, Way
 from tests.databases import books, database_url
 from tests.removing import ACTING, ASKER, DANA, HOME, KIT, LABEL, LEE, SHOP, TWIN, Bench, Clock, Receipts
 
@@ -43,6 +43,15 @@ async def swept(bench, **span):
     return await bench.office.intents.get("i1")
 
 
+async def settled(bench):
+    """Sweeps as the clock does, until it is known or with a person, or until it should long have been."""
+    for _ in range(10):
+        intent = await swept(bench, seconds=30)
+        if intent.state is not State.UNKNOWN or intent.with_person_since is not None:
+            break
+    return intent
+
+
 async def chain_holds(bench):
     rows = [row async for row in bench.books.audit.rows()]
     assert audit.verify(rows, head=await bench.books.audit.head()).holds
@@ -67,6 +76,7 @@ async def test_the_fix_is_verified_again_a_day_later(bench):
     """The second verification is due 24 hours after the removal, not before, and is the last."""
     await act(bench.office, await approved(bench))
     assert (await swept(bench, hours=23, minutes=59)).checks_left == 1
+    bench.office = bench.process("after a restart")
     intent = await swept(bench, minutes=1)
     assert (intent.checks_left, intent.held, intent.due_at) == (0, True, None)
     assert await unheld(bench.office, SHOP) == ()
@@ -91,7 +101,9 @@ async def test_a_verification_that_cannot_be_made_is_made_later(bench):
     await act(bench.office, await approved(bench))
     bench.receipts.down = True
     assert (await swept(bench, hours=24)).checks_left == 1
-    bench.receipts.down = False
+    bench.receipts.down, bench.receipts.certain = False, False
+    assert (await swept(bench, minutes=15)).checks_left == 1
+    bench.receipts.certain = True
     assert (await swept(bench, minutes=15)).checks_left == 0
 
 
@@ -118,6 +130,35 @@ async def test_a_refusal_after_unfinalizing_is_told_to_a_person(books):
     assert (intent.state, receipts.deletes()) == (State.REFUSED, 1)
     assert "finalize it again" in intent.says
     assert intent.with_person_since is not None
+
+
+async def test_a_refusal_to_unfinalize_removes_nothing_and_is_told_to_a_person(books):
+    """METRC says no to the first step: no DELETE, and the card does not say that nothing was asked."""
+    receipts = Receipts(Clock(), script=deque(["unfinal_400"]))
+    receipts.journal.add(f"final {TWIN}")
+    bench = Bench(books, receipts)
+    intent = await act(bench.office, await approved(bench))
+    assert (intent.state, receipts.deletes()) == (State.REFUSED, 0)
+    assert intent.says.startswith("Nothing was removed. METRC did not unfinalize it")
+    assert "finalize it again" in intent.says
+    assert intent.with_person_since is not None
+
+
+async def test_after_our_unfinalizing_only_that_flag_of_that_receipt_is_ours(books):
+    """Its total, or the flag of its twin, is still somebody else's change: no DELETE, and a person is told."""
+    for number, (record, fact) in enumerate(((TWIN, "total"), (TWIN[:-1], "finalized"))):
+        receipts = Receipts(Clock(), script=deque(["unfinal_lost"]))
+        receipts.journal.add(f"final {TWIN}")
+        bench = Bench(books, receipts)
+        await bench.proposed(intent_id=f"i{number}")
+        await pressed(bench, intent_id=f"i{number}")
+        await act(bench.office, f"i{number}")
+        receipts.overrides[record] = {fact: "yes"}
+        bench.clock.forward(seconds=30)
+        intent = await act(bench.office, f"i{number}")
+        assert (intent.state, receipts.deletes()) == (State.REFUSED, 0)
+        assert f"{fact} was" in intent.says
+        assert intent.with_person_since is not None
 
 
 async def test_a_lost_answer_to_unfinalizing_is_settled_by_reading(books):
@@ -158,6 +199,15 @@ async def test_whoever_may_not_is_refused_and_written_down(fault, bench):
     assert fault in row.detail
 
 
+async def test_a_press_from_another_workspace_is_refused_before_anybody_is_asked(bench):
+    """The signed payload says where the presser belongs; that an account of that id is at home here changes nothing."""
+    await bench.proposed()
+    assert (await pressed(bench, team="T0OTHER")).fault is Fault.STRANGER
+    assert bench.people.asked == 0
+    (row,) = await chain_holds(bench)
+    assert "T0OTHER" in row.detail
+
+
 async def test_a_forged_value_is_refused_and_written_down(bench):
     """A value that names no card decides nothing, whatever it holds."""
     answer = await pressed(bench, intent_id="880102; DROP")
@@ -180,6 +230,8 @@ async def test_a_press_just_before_the_end_counts(bench):
     await bench.proposed()
     bench.clock.forward(minutes=29, seconds=59)
     assert (await pressed(bench)).taken
+    bench.clock.forward(minutes=29, seconds=59)
+    assert (await act(bench.office, "i1")).state is State.DONE
 
 
 async def test_a_member_of_an_approving_group_may(bench):
@@ -270,6 +322,15 @@ async def test_a_press_that_was_taken_is_never_lost(bench):
     assert bench.receipts.deletes() == 1
 
 
+async def test_a_press_in_time_is_not_lost_to_the_end_of_that_time(bench):
+    """Acknowledged a second before, and its process died: the sweep does not expire the card over it."""
+    await bench.proposed()
+    bench.clock.forward(minutes=29, seconds=59)
+    await take(bench.office, bench.press())
+    assert (await swept(bench, seconds=5)).state is State.PROPOSED
+    assert (await swept(bench, seconds=30)).state is State.DONE
+
+
 async def test_a_press_left_behind_waits_for_slack(bench):
     """It was acknowledged, so Slack being down at the restart does not lose it."""
     await bench.proposed()
@@ -293,6 +354,8 @@ async def test_only_who_asked_can_take_it_back(bench):
     """The asker withdraws, also after the approval, as long as nothing was sent."""
     await approved(bench)
     assert (await pressed(bench, LEE, Verb.WITHDRAW)).fault is Fault.NOT_PROPOSER
+    await join(bench.office, "i1", KIT)
+    assert (await pressed(bench, KIT, Verb.WITHDRAW)).fault is Fault.NOT_PROPOSER
     assert (await pressed(bench, ASKER, Verb.WITHDRAW)).intent.state is State.WITHDRAWN
     assert (await act(bench.office, "i1")).state is State.WITHDRAWN
     assert bench.receipts.deletes() == 0
@@ -363,6 +426,81 @@ async def test_an_approver_who_was_deactivated_approves_nothing(bench):
     assert (await act(bench.office, "i1")).state is State.REFUSED
 
 
+async def test_the_act_does_not_ask_the_memory_who_may(bench):
+    """What was remembered at the press may be half a minute old; the act asks Slack itself."""
+    remembered = RememberingDirectory(bench.people, bench.clock)
+    office = replace(bench.office, directory=remembered)
+    await bench.proposed()
+    await decide(office, bench.press())
+    bench.people.persons[DANA] = Person(DANA, "Dana", HOME, is_deactivated=True)
+    assert not (await remembered.person(DANA)).is_deactivated
+    assert (await act(office, "i1")).state is State.REFUSED
+
+
+STRICTER = {
+    "somebody else has to approve": replace(ACTING, approvers=(ASKER,)),
+    "approval of 2 people": replace(ACTING, second_person=False, approvers=(ASKER,), two_approvals_over=0),
+}
+
+
+@pytest.mark.parametrize("told", STRICTER)
+async def test_a_shop_that_has_become_stricter_since_the_press_refuses_the_act(told, bench):
+    """The asker could approve alone then, and can no longer."""
+    bench.policy = replace(ACTING, second_person=False, approvers=(ASKER,))
+    await bench.proposed()
+    assert (await pressed(bench, ASKER)).taken
+    bench.policy = STRICTER[told]
+    intent = await act(bench.office, "i1")
+    assert (intent.state, bench.receipts.deletes()) == (State.REFUSED, 0)
+    assert told in intent.says
+
+
+async def test_a_removal_that_was_altered_in_the_database_is_not_carried_out(bench):
+    """The record to remove is another one than on the card that was approved."""
+    await approved(bench)
+    kept = await bench.office.intents.get("i1")
+    other = bench.intent("77772")
+    altered = replace(kept, targets=other.targets, sight=other.sight, revision=kept.revision + 1)
+    await bench.office.intents.save(kept, altered, ())
+    bench.receipts.records = ("77772",)
+    intent = await act(bench.office, "i1")
+    assert (intent.state, bench.receipts.deletes()) == (State.REFUSED, 0)
+    assert "not what was approved" in intent.says
+
+
+async def test_an_approval_that_runs_out_during_the_look_sends_nothing(bench):
+    """Its time is looked at after METRC was read, not only before."""
+    await approved(bench)
+    bench.clock.forward(minutes=29, seconds=59)
+    living = bench.receipts.look
+
+    async def slow(intent, targets):
+        bench.clock.forward(seconds=1)
+        return await living(intent, targets)
+
+    bench.receipts.look = slow
+    assert (await act(bench.office, "i1")).state is State.EXPIRED
+    assert bench.receipts.deletes() == 0
+
+
+@pytest.mark.parametrize("change", ["time", "act", "role"])
+async def test_a_second_request_needs_all_that_the_first_one_needed(change, bench):
+    """A request was lost; before the next one the approval runs out, or ends otherwise: a person looks, nothing is sent."""
+    bench.receipts.script.append("lost_before")
+    await act(bench.office, await approved(bench))
+    if change == "time":
+        bench.receipts.down = True
+        await swept(bench, minutes=31)
+        bench.receipts.down = False
+    else:
+        bench.policy = replace(ACTING, **({"act": False} if change == "act" else {"approvers": (LEE,)}))
+    intent = await swept(bench, hours=1)
+    assert (intent.state, bench.receipts.deletes()) == (State.UNKNOWN, 1)
+    assert intent.with_person_since is not None
+    bench.receipts.void(TWIN)
+    assert (await swept(bench, hours=1)).state is State.DONE
+
+
 async def test_slack_being_down_at_the_act_postpones_it(bench):
     """Whoever cannot be asked about is not taken for an approver; when Slack is back the act goes on."""
     await approved(bench)
@@ -400,6 +538,20 @@ async def test_the_kill_switch_is_read_at_the_claim(bench):
     assert (await swept(bench, seconds=30)).state is State.DONE
 
 
+async def test_the_kill_switch_is_read_again_before_each_request(bench):
+    """Switched on while METRC is looked at: nothing is sent."""
+    await approved(bench)
+    living = bench.receipts.look
+
+    async def switched(intent, targets):
+        bench.policy = replace(ACTING, read_only=True)
+        return await living(intent, targets)
+
+    bench.receipts.look = switched
+    assert (await act(bench.office, "i1")).state is State.APPROVED
+    assert bench.receipts.deletes() == 0
+
+
 async def test_a_shop_that_no_longer_lets_the_bot_act_gets_the_steps(bench):
     """``act`` switched off between approval and act: a person is asked to do it."""
     await approved(bench)
@@ -426,8 +578,7 @@ async def test_an_effect_that_lands_late_is_waited_for(bench):
     start = bench.clock.now()
     intent = await act(bench.office, await approved(bench))
     assert intent.state is State.UNKNOWN
-    while intent.state is State.UNKNOWN:
-        intent = await swept(bench, seconds=30)
+    intent = await settled(bench)
     assert (intent.state, bench.receipts.deletes(), bench.receipts.effects(TWIN)) == (State.DONE, 1, 1)
     assert bench.clock.now() - start <= timedelta(minutes=3)
 
@@ -446,15 +597,35 @@ async def test_two_lost_requests_hand_it_to_a_person_within_three_minutes(bench)
     """No third request, ever; a person is told, and may settle it."""
     bench.receipts.script += ["lost_before", "lost_before"]
     start = bench.clock.now()
-    intent = await act(bench.office, await approved(bench))
-    while intent.with_person_since is None:
-        intent = await swept(bench, seconds=30)
+    await act(bench.office, await approved(bench))
+    assert (await settled(bench)).with_person_since is not None
     assert bench.clock.now() - start <= timedelta(minutes=3)
     for _ in range(30):
         intent = await swept(bench, hours=1)
-    assert (intent.state, bench.receipts.deletes()) == (State.UNKNOWN, MOST_REQUESTS)
+    assert (intent.state, bench.receipts.deletes()) == (State.UNKNOWN, 2)
     bench.receipts.void(TWIN)
     assert (await pressed(bench, KIT, Verb.CHECK)).intent.state is State.DONE
+
+
+async def test_a_lost_request_and_a_metrc_that_cannot_be_read_are_told_to_a_person_within_three_minutes(bench):
+    """Nobody can know what came of it, so somebody is told; once METRC can be read it is known."""
+    bench.receipts.script.append("lost")
+    start = bench.clock.now()
+    await approved(bench)
+    living = bench.receipts.gone
+
+    async def down(*_):
+        raise MetrcServerFault("METRC failed.", status=503)
+
+    bench.receipts.gone = down
+    intent = await act(bench.office, "i1")
+    assert intent.state is State.UNKNOWN
+    intent = await settled(bench)
+    assert intent.with_person_since is not None
+    assert bench.clock.now() - start <= timedelta(minutes=3)
+    bench.receipts.gone = living
+    assert (await swept(bench, hours=1)).state is State.DONE
+    assert bench.receipts.deletes() == 1
 
 
 async def test_what_is_with_a_person_can_be_given_up(bench):

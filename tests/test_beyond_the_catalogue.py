@@ -51,6 +51,7 @@ from tests.evidence import (
     failed,
     judged,
     line,
+    logged,
     minutes,
     outcome_of,
     package,
@@ -93,15 +94,7 @@ def made(label: str, number: int, **changes: Any) -> MetrcPackage:
 
 def taken_off(quantity: int = -10) -> PosEvent:
     """The POS's conversion, on the source."""
-    return received(
-        event_id="e9",
-        kind="convert",
-        label=SOURCE,
-        at=NOW - days(2),
-        from_quantity=Decimal(0),
-        to_quantity=Decimal(quantity),
-        reference=None,
-    )
+    return logged(quantity, "convert", NOW - days(2), label=SOURCE)
 
 
 def copy(*events: PosEvent, kin: tuple[str, ...] = (SOURCE, FIRST), **changes: Any) -> Evidence:
@@ -274,15 +267,7 @@ def test_two_sales_that_are_both_are_one_finding():
 
 def given_back(kind: str = "adjust", reason: str | None = "Returned to vendor", quantity: int = -5) -> PosEvent:
     """The POS took five off because they went back."""
-    return received(
-        event_id="e7",
-        kind=kind,
-        reason=reason,
-        at=NOW - days(1),
-        from_quantity=Decimal(0),
-        to_quantity=Decimal(quantity),
-        reference=None,
-    )
+    return logged(quantity, kind, event_id="e7", reason=reason)
 
 
 @pytest.mark.parametrize("event", [given_back(), given_back("return_to_vendor", None), given_back("rtv", None)])

@@ -26,7 +26,6 @@ from tests.evidence import (
     NOW,
     SHOP,
     absent,
-    add_receipts,
     add_sales,
     counted,
     days,
@@ -40,6 +39,7 @@ from tests.evidence import (
     on_the_road,
     outcome_of,
     pending,
+    posted_twice,
     read,
     receipt,
     received,
@@ -54,12 +54,6 @@ from tests.evidence import (
 
 WRONG_UNIT = "Unit of Measure is not valid for the Package."
 SEVEN = ["authentication", "mapping", "timing", "duplication", "custody", "definition", "count"]
-
-
-def posted_twice(evidence=HEALTHY, number: int = 1):
-    sale = evidence.receipts.value[number - 1]
-    twin = replace(sale, id=8890 + number, recorded_at=sale.sold_at + timedelta(seconds=7))
-    return add_receipts(twin, to=counted(evidence.package.value.quantity - 1, evidence))
 
 
 def test_the_order_is_the_product():

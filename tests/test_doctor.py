@@ -16,6 +16,7 @@ from bot.monitors import Watched
 from bot.opening import opening
 from demo.slack import SlackStandIn
 from demo.world import World
+from tests.in_process import countlast
 from tests.loopback import USER_KEY, VENDOR_KEY, served, shop_on_loopback
 
 NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
@@ -138,14 +139,14 @@ def test_slack_is_judged_by_its_own_word(seen, fixes, warnings):
 
 
 def test_the_command_exits_1_when_something_must_be_fixed_and_shows_no_secret(tmp_path):
-    """Through the real program: a healthy shop, then a dead key and a refused token."""
+    """A healthy shop; then, through the real program, a dead key and a refused token."""
     world = World.healthy(NOW)
     slack = SlackStandIn(signing_secret="s", bot_token="xoxb-right")
     with shop_on_loopback(world, tmp_path) as shop, served(slack.asgi) as page:
         env = {"SLACK_BOT_TOKEN": "xoxb-right", "SLACK_API_URL": f"{page}/api/"}
-        out, err = shop.program("doctor", "--json", **env).communicate(timeout=60)
+        code, out, err = countlast(shop.folder, shop.env | env, "doctor", "--json")
         told = json.loads(out)
-        assert (err, told["healthy"], told["schema"]) == ("", True, "countlast.doctor/1")
+        assert (code, err, told["healthy"], told["schema"]) == (0, "", True, "countlast.doctor/1")
         assert "Slack takes the token" in out
         world.kill_key()
         ran = shop.program("doctor", **(env | {"SLACK_BOT_TOKEN": "xoxb-wrong"}))

@@ -11,9 +11,10 @@ from bot.alerts import Kind
 from bot.audit import Event
 from bot.clock import do
 from bot.duties import chores, digesting, rota, watching
-from bot.errors import ChatError
+from bot.errors import ChatError, MetrcUnauthorized
 from bot.model import Feed
 from bot.removals import State
+from bot.watch import Round
 from demo.world import TAG, World
 from tests.removing import LABEL, TWIN, Clock, Receipts, an_intent
 from tests.store import NOW, opened_store, settings
@@ -136,6 +137,36 @@ async def test_a_heartbeat_is_sent_only_after_a_round_that_read_something(house,
     house.clock.at += 10 * MINUTES
     await do(watching(house.bot), house.rota)
     assert beats == [NOW]
+
+
+async def test_a_round_that_was_cut_sends_no_heartbeat(house, monkeypatch):
+    """Some shops had no turn: that is no full round."""
+    beats = []
+
+    async def beat():
+        beats.append(house.clock.at)
+
+    async def cut(_policy):
+        return Round((), (), (), read=1, late=("402R-X0043",))
+
+    monkeypatch.setattr(house.bot, "beat", beat)
+    monkeypatch.setattr(house.bot, "watch", cut)
+    await do(watching(house.bot), house.rota)
+    assert beats == []
+
+
+async def test_a_key_renewed_while_work_goes_on_is_used_at_once(house, tmp_path):
+    """METRC refuses the old one; the file has the new one, and the same client goes on with it. Nobody restarts anything."""
+    [facility] = house.bot.settings.facilities
+    metrc = house.bot.desk(facility).metrc
+    assert await metrc.facilities()
+    house.world.keys[0] = replace(house.world.keys[0], user="renewed-user-key")
+    with pytest.raises(MetrcUnauthorized):
+        await metrc.facilities()
+    (tmp_path / "user").write_text("renewed-user-key", encoding="utf-8")
+    assert await metrc.facilities()
+    (tmp_path / "user").write_text("", encoding="utf-8")
+    assert await metrc.facilities()
 
 
 async def test_a_heartbeat_that_nobody_hears_stops_nothing(house):

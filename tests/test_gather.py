@@ -9,8 +9,9 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -18,7 +19,19 @@ import pytest
 from bot.app import Bot, SystemClock
 from bot.errors import ProblemKind, StorageError
 from bot.gather import Known, gather
-from bot.model import Direction, MetrcItem, MetrcPackage, PosBooks, Reading, Sighting, Transfer
+from bot.model import (
+    CheckName,
+    Direction,
+    Feed,
+    MetrcItem,
+    MetrcPackage,
+    PosBooks,
+    Reading,
+    Result,
+    Sighting,
+    Transfer,
+    Window,
+)
 from bot.transport import Patience, Transport
 from demo.metrc import MetrcStandIn
 from demo.scene import sample_scene
@@ -284,6 +297,71 @@ async def test_what_could_not_be_read_again_is_as_old_as_the_mirror(tmp_path):
     assert evidence.receipts.as_of == NOW - HOUR
     assert evidence.receipts.value
     assert evidence.receipts.problem.kind is ProblemKind.SERVER_FAULT
+
+
+# --- a hole in what was read ------------------------------------------------------------------------------------------
+
+
+class Spotty:
+    """An application that answers 503 for receipts changed in a span, as long as ``is_down``."""
+
+    def __init__(self, inner, span: Window) -> None:
+        self.inner, self.span, self.is_down = inner, span, True
+
+    async def __call__(self, scope, receive, send) -> None:
+        query = dict(parse_qsl(scope["query_string"].decode()))
+        start = datetime.fromisoformat(query["lastModifiedStart"]) if "lastModifiedStart" in query else None
+        hit = scope["path"] == "/sales/v2/receipts/active" and start is not None
+        if self.is_down and hit and start < self.span.end:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self.inner(scope, receive, send)
+
+
+@asynccontextmanager
+async def with_a_hole(world: World, folder):
+    """The mirror was filled three hours ago, then stood still, and was read on from an hour ago: two hours are missing."""
+    async with synced_store(world, folder, 3 * HOUR) as (_, metrc):
+        pass
+    hole = Window(NOW - 3 * HOUR, NOW - HOUR)
+    metrc.asgi = Spotty(metrc.asgi, hole)
+    async with store_at(world, folder, NOW, metrc) as (bot, _):
+        mirror = bot.books.mirror(SHOP)
+        for feed in (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE):
+            await mirror.store(feed, (), Window(hole.end, NOW - timedelta(minutes=5)), NOW - timedelta(minutes=5))
+        yield bot, metrc, hole
+
+
+async def test_a_hole_is_read_again_and_nothing_else(tmp_path):
+    """The receipt that was recorded meanwhile is found, and what was held before the hole is not asked for once more."""
+    world = World.healthy(NOW - 3 * HOUR)
+    label = a_label(world)
+    async with with_a_hole(world, tmp_path) as (bot, metrc, hole):
+        metrc.asgi.is_down = False
+        world.now = NOW
+        sale = world.sell(label, at=hole.start + HOUR)
+        before = len(metrc.requests)
+        evidence = await evidence_of(bot, label)
+        assert len(metrc.requests) - before <= 12
+        held = await bot.books.mirror(SHOP).coverage(Feed.RECEIPTS_ACTIVE)
+    assert sale.id in {one.external_number for one in evidence.receipts.value}
+    assert (evidence.receipts.problem, evidence.receipts_holes, held.earlier) == (None, (), ())
+
+
+async def test_a_hole_that_cannot_be_read_is_named_and_never_clear(tmp_path):
+    """The family answers, so the key is not doubted; but a sale of those hours may be there or not."""
+    world = World.healthy(NOW - 3 * HOUR)
+    label = a_label(world)
+    async with with_a_hole(world, tmp_path) as (bot, _, hole):
+        world.now = NOW
+        diagnosis = await bot.answer(asked(label), quiet)
+        evidence = (await bot.books.ledger.diagnosis(diagnosis.id))[1]
+    timing = next(check for check in diagnosis.checks if check.name is CheckName.TIMING)
+    assert evidence.receipts_holes == (hole,)
+    assert (timing.result, diagnosis.provisional) == (Result.UNKNOWN, True)
+    assert timing.summary.startswith("Receipts between 17:30 and 19:30 were not read, so a late sale cannot be told.")
+    assert next(check for check in diagnosis.checks if check.name is CheckName.AUTHENTICATION).result is Result.CLEAR
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from bot.errors import MetrcServerFault, MetrcUnauthorized, Problem, ProblemKind, StorageError
 from bot.mirror import (
     CHUNK,
+    MOST_SPANS,
     OVERLAP,
+    delays_of,
     freshen,
     join,
     missing,
@@ -24,7 +26,7 @@ from bot.mirror import (
     read_transfer_packages,
     sync,
 )
-from bot.model import Coverage, Direction, Feed, PackageList, PostingDelays, Reading, Transfer, Window
+from bot.model import Backlog, Coverage, Direction, Feed, PackageList, PostingDelays, Reading, Transfer, Window
 from storage.books import open_books
 from storage.tables import Row
 from tests.databases import books, database_url
@@ -41,8 +43,9 @@ def span(start, end):
     return Window(day(start), day(end))
 
 
-def held(start, end, read=None):
-    return Coverage(FEED, span(start, end), day(end if read is None else read))
+def held(start, end, read=None, earlier=()):
+    spans = tuple(span(*each) for each in earlier)
+    return Coverage(FEED, span(start, end), day(end if read is None else read), spans)
 
 
 class MemoryMirror:
@@ -75,13 +78,43 @@ class MemoryMirror:
         (held(0, 9, read=10), held(2, 3, read=11), held(0, 9, read=10)),  # inside: its end is as old as before
         (held(0, 9, read=9), held(2, 9, read=11), held(0, 9, read=11)),  # the same end, read again
         (held(2, 3), held(0, 9), held(0, 9)),  # around
-        (held(0, 2), held(3, 4), held(3, 4)),  # a hole, the newer one stays
-        (held(3, 4), held(0, 2, read=9), held(3, 4)),  # a hole, the older one is not claimed
+        (held(0, 2), held(3, 4), held(3, 4, earlier=[(0, 2)])),  # a hole, the newer one is the coverage
+        (held(3, 4), held(0, 2, read=9), held(3, 4, earlier=[(0, 2)])),  # a hole, the older one lies before it
+        (held(6, 7, earlier=[(0, 2)]), held(3, 4), held(6, 7, earlier=[(0, 2), (3, 4)])),  # two holes
+        (held(3, 4, earlier=[(0, 2)]), held(2, 3, read=9), held(0, 4)),  # a hole is closed
+        (held(6, 7, earlier=[(0, 2), (3, 4)]), held(2, 3), held(6, 7, earlier=[(0, 4)])),  # the older of two is
     ],
 )
 def test_coverages_join_without_a_hole(old, new, joined):
-    """What touches becomes one; across a hole only the newer is claimed."""
+    """What touches becomes one; across a hole the newer is the coverage, and the older is remembered."""
     assert join(old, new) == joined
+
+
+def test_of_many_holes_the_oldest_are_forgotten():
+    """So that one row stays small; what is forgotten is read again."""
+    coverage = None
+    for day_ in range(0, 60, 2):
+        coverage = join(coverage, held(day_, day_ + 1))
+    assert (coverage.window, coverage.earlier[0], len(coverage.earlier)) == (span(58, 59), span(18, 19), MOST_SPANS)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "wanted", "holes"),
+    [
+        ((3, 6), (3, 6), ()),
+        ((3, 6), (4, 5), ()),
+        ((3, 6), (1, 7), ((1, 3), (6, 7))),
+        ((3, 6), (0, 2), ((0, 2),)),
+        ((3, 6), (7, 8), ((7, 8),)),
+        ((5, 6, (1, 2), (3, 4)), (0, 6), ((0, 1), (2, 3), (4, 5))),
+        ((5, 6, (1, 2), (3, 4)), (3, 6), ((4, 5),)),
+        ((5, 6, (1, 2), (3, 4)), (1, 3), ((2, 3),)),
+    ],
+)
+def test_the_holes_of_what_is_wanted_are_named(coverage, wanted, holes):
+    """Each span that is not held, oldest first."""
+    start, end, *earlier = coverage
+    assert held(start, end, earlier=earlier).holes(span(*wanted)) == tuple(span(*hole) for hole in holes)
 
 
 spans = st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted).map(tuple)
@@ -94,7 +127,8 @@ def test_a_coverage_never_claims_what_was_not_stored(stored):
     for start, end in stored:
         coverage = join(coverage, held(start, end))
     halves = [n / 2 for n in range(60)]
-    claimed = [at for at in halves if coverage.window.start <= day(at) <= coverage.window.end]
+    spans_held = (*coverage.earlier, coverage.window)
+    claimed = [at for at in halves if any(each.start <= day(at) <= each.end for each in spans_held)]
     assert all(any(start <= at <= end for start, end in stored) for at in claimed)
     assert coverage.window.end == day(max(end for _, end in stored))
 
@@ -128,6 +162,52 @@ def test_a_question_about_after_the_coverage_reads_no_more_than_it_asks():
 def test_a_clock_that_was_set_back_reads_nothing():
     """Held beyond now, nothing is missing."""
     assert missing(span(0, 10), span(3, 8)) == ()
+
+
+@given(st.lists(spans, min_size=1, max_size=5), spans)
+def test_holes_are_read_once_and_what_is_held_between_them_is_not(stored, wanted):
+    """All that was wanted is held in the end; read again is only the overlap at each seam."""
+    coverage = None
+    for start, end in stored:
+        coverage = join(coverage, held(start, end))
+    before, read = coverage, []
+    for window in missing(coverage.window, span(*wanted), earlier=coverage.earlier):
+        coverage = join(coverage, Coverage(FEED, window, NOW))
+        read.append(window)
+    assert coverage.holes(span(*wanted)) == ()
+    if day(wanted[0]) <= before.window.end:
+        whole = Window(day(wanted[0]), max(day(wanted[1]), before.window.end))
+        lacked = sum((hole.width for hole in before.holes(whole)), timedelta(0))
+        assert sum((window.width for window in read), timedelta(0)) <= lacked + 2 * OVERLAP * (len(read) + 1)
+
+
+async def test_a_window_that_fails_leaves_a_hole_and_costs_nothing_behind_it():
+    """The later windows are kept, the error is told, and the next time only the hole is read."""
+    mirror, metrc = MemoryMirror(), FailingOnce(day(9))
+    with pytest.raises(MetrcServerFault):
+        await freshen(metrc, mirror, FEED, day(0), day(28))
+    left = await mirror.coverage(FEED)
+    assert (left.window, left.earlier) == (span(14, 28), (span(0, 7),))
+    metrc.asked.clear()
+    coverage = await freshen(metrc, mirror, FEED, day(0), day(28))
+    assert (coverage.window, coverage.earlier) == (span(0, 28), ())
+    asked = [window for _, window in metrc.asked]
+    assert (min(w.start for w in asked), max(w.end for w in asked)) == (day(7) - OVERLAP, day(28))
+    assert sum((w.width for w in asked), timedelta(0)) == timedelta(days=7) + 3 * OVERLAP
+
+
+class FailingOnce(FakeMetrc):
+    """Breaks down over the window that holds this moment, the first time."""
+
+    def __init__(self, moment) -> None:
+        super().__init__()
+        self.moment = moment
+
+    async def receipts(self, *, active, window):
+        if self.moment is not None and window.start < self.moment < window.end:
+            self.moment = None
+            raise DOWN
+        return await super().receipts(active=active, window=window)
 
 
 @given(st.none() | spans, spans)
@@ -179,11 +259,11 @@ async def test_what_was_stored_before_an_outage_stays():
     metrc.failing["receipts/active", span(14, 21)] = DOWN
     with pytest.raises(MetrcServerFault):
         await freshen(metrc, mirror, FEED, SINCE, NOW)
-    assert mirror.covered[FEED].window == span(0, 14)
+    assert mirror.covered[FEED].earlier == (span(0, 14),)
     metrc.failing.clear()
     metrc.asked.clear()
     assert (await freshen(metrc, mirror, FEED, SINCE, NOW)).window == Window(SINCE, NOW)
-    assert metrc.asked[0][1].start == day(14) - OVERLAP
+    assert min(window.start for _, window in metrc.asked) == day(14) - OVERLAP
 
 
 async def test_the_past_alone_is_read_where_the_newest_was_read_a_moment_ago():
@@ -417,3 +497,27 @@ def test_impossible_delays_are_dropped():
     """A sale recorded before it was rung up tells of a wrong clock, not of a delay."""
     assert posting_delays([timedelta(seconds=-1)]) is None
     assert posting_delays([timedelta(0), timedelta(hours=-7)]) == PostingDelays(1, 0.0, 0.0, 0.0)
+
+
+# --- after an outage --------------------------------------------------------------------------------------------------
+
+MINUTE = timedelta(minutes=1)
+USUAL = [(day(n), day(n) + MINUTE) for n in range(1, 20)]
+OUTAGE = [(day(20) + timedelta(minutes=20 * n), day(20) + timedelta(hours=3, minutes=20, seconds=n)) for n in range(10)]
+
+
+def test_an_outages_delays_are_its_own():
+    """Ten sales of three hours arrived within seconds: the shop has not become slower, and they are one event."""
+    delays = delays_of([*OUTAGE, *USUAL])
+    assert delays.backlogs == (Backlog(10, day(20), OUTAGE[-1][0], OUTAGE[0][1], OUTAGE[-1][1]),)
+    assert (delays.p50, delays.p999) == (60.0, 60.0)
+
+
+def test_what_is_no_outage_is_learned_from():
+    """Too few; a shop that always posts so; and late ones beside others that were recorded meanwhile."""
+    few, nightly = OUTAGE[:4], OUTAGE
+    meanwhile = [(day(20) + n * MINUTE, day(20) + (n + 1) * MINUTE) for n in range(20, 180, 5)]
+    assert delays_of([*few, *USUAL]).backlogs == ()
+    assert delays_of(nightly).backlogs == ()
+    assert delays_of([*OUTAGE, *USUAL, *meanwhile]).backlogs == ()
+    assert delays_of([]) is None

@@ -10,7 +10,7 @@ from bot import removals
 from bot.removals import State, Verdict
 from tests.databases import database_url
 from tests.dying import POINTS
-from tests.killing import killed_at, must_be_right
+from tests.killing import killing, must_be_right
 from tests.removal_machine import run
 
 __all__ = ["database_url"]
@@ -37,7 +37,8 @@ def test_the_storm_finds_a_look_that_is_left_out(tmp_path, empty_database, monke
 @pytest.mark.parametrize("point", POINTS)
 def test_a_process_killed_anywhere_leaves_nothing_undone_and_nothing_done_twice(point, database_url, tmp_path):
     """One effect in the end, within two leases; only a press that was never acknowledged may have to be made again."""
-    for number in range(KILLS if database_url.startswith("sqlite") else KILLS // 5):
-        intent, receipts, kept = killed_at(database_url, tmp_path, point, number)
-        assert kept or point == "before take"
-        must_be_right(intent, receipts)
+    with killing(database_url, tmp_path) as ground:
+        for number in range(KILLS):
+            intent, receipts, kept = ground.at(point, number)
+            assert kept or point == "before take"
+            must_be_right(intent, receipts)

@@ -76,6 +76,26 @@ def test_every_open_state_leads_to_an_end():
         assert reached - OPEN
 
 
+BEFORE = {
+    State.PROPOSED: set(),
+    State.APPROVED: {State.PROPOSED, State.SENDING},
+    State.SENDING: {State.APPROVED, State.UNKNOWN},
+    State.UNKNOWN: {State.SENDING},
+    State.DONE: {State.APPROVED, State.SENDING, State.UNKNOWN},
+    State.REFUSED: {State.APPROVED, State.SENDING},
+    State.ABANDONED: {State.APPROVED, State.UNKNOWN},
+    State.DENIED: {State.PROPOSED},
+    State.EXPIRED: {State.PROPOSED, State.APPROVED, State.SENDING},
+    State.WITHDRAWN: {State.PROPOSED, State.APPROVED},
+}
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_state_is_entered_only_from_where_it_should_be(state):
+    """Above all: nothing is sent that was not approved, and what may have been sent is not called off as if it was not."""
+    assert {before for before in State if state in MOVES[before]} == BEFORE[state]
+
+
 STEPS = {
     "approve": lambda i, now: removals.approve(i, approval(), ACTING),
     "deny": lambda i, now: removals.deny(i, DANA_HERSELF, "no", now),
@@ -142,6 +162,18 @@ def test_a_claim_holds_until_its_lease_runs_out(seconds, claimable):
     """Both sides of the boundary."""
     claimed = removals.claim(removals.approve(fresh(), approval(), ACTING), "p", NOW, PACE)
     assert removals.may_claim(claimed, NOW + timedelta(seconds=seconds)) is claimable
+
+
+def test_each_step_of_sending_begins_the_lease_anew():
+    """A list that takes longer than one lease is not taken over while it is being worked on."""
+    claimed = removals.claim(removals.approve(fresh("10012", "10022"), approval(), ACTING), "p", NOW, PACE)
+    target, later = claimed.targets[0], NOW + timedelta(seconds=100)
+    for after in (
+        removals.sending(claimed, target, later, PACE),
+        removals.unfinalizing(claimed, target, later, PACE),
+        removals.removed(claimed, target, later, PACE, answer="accepted", unsure=False),
+    ):
+        assert (after.lease_until, after.due_at) == (later + PACE.lease, later + PACE.lease)
 
 
 # --- offers -----------------------------------------------------------------------------------------------------------
@@ -282,6 +314,39 @@ def test_an_unchanged_sight_lets_it_go():
     assert removals.judge(intent, intent.targets[0], intent.sight) == (Verdict.GO, ())
 
 
+APPROVED = removals.approve(fresh(), replace(approval(), digest=fresh().digest), ACTING)
+ALTERED = {
+    "another record": {"targets": (Target("10012", "1001"),)},
+    "another twin": {"targets": (replace(APPROVED.targets[0], keep="1001"),)},
+    "other evidence": {"sight": replace(APPROVED.sight, seen=APPROVED.sight.seen[1:])},
+    "another digest": {"digest": "0" * 64},
+    "an approval of something else": {"approvals": (approval(),)},
+}
+
+
+def test_what_was_approved_may_go():
+    """Start from healthy; counting requests and who joined since changes nothing."""
+    assert removals.objections(APPROVED, ACTING) == ()
+    sent = removals.sending(removals.claim(APPROVED, "p", NOW, PACE), APPROVED.targets[0], NOW, PACE)
+    assert removals.objections(removals.join(sent, KIT), ACTING) == ()
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_what_is_not_what_was_approved_may_not_go(name):
+    """The digest is worked out again from what would be done, and compared with the one on the card."""
+    (told,) = removals.objections(replace(APPROVED, **ALTERED[name]), ACTING)
+    assert "not what was approved" in told
+
+
+def test_the_rules_of_today_count_and_not_those_of_the_card():
+    """Where the shop has become stricter since, what was approved under the old rules is not enough."""
+    asker = replace(APPROVED, askers=(DANA,))
+    assert removals.objections(asker, replace(ACTING, second_person=False)) == ()
+    assert "somebody else has to approve" in removals.objections(asker, ACTING)[0]
+    assert "2 people" in removals.objections(APPROVED, replace(ACTING, two_approvals_over=0))[0]
+    assert "2 people" in removals.objections(replace(APPROVED, needed=2), ACTING)[0]
+
+
 def test_a_third_request_is_never_made():
     """Two were counted and the record is there: spent."""
     intent = fresh()
@@ -305,6 +370,8 @@ def test_no_press_approves_without_the_role_or_on_ones_own_question(asked, secon
         assert (fault is None) == (approver and not late and not (asked and second))
     if verb is Verb.WITHDRAW:
         assert (fault is None) == asked
+        joined = removals.press_fault(removals.join(fresh(), DANA), press, policy, is_approver=approver)
+        assert joined is Fault.NOT_PROPOSER
     if verb in {Verb.DECLINE, Verb.ABANDON} and not approver:
         assert fault is Fault.NO_APPROVER
 

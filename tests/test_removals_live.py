@@ -8,9 +8,13 @@ from decimal import Decimal
 import pytest
 
 from bot.approve import act, decide, join_answer, note_question, propose, recover, take
+from bot.approvers import RememberingDirectory
+from bot.errors import MetrcNotFound
+from bot.lookout import LiveLookout
+from bot.model import MetrcReceipt
 from bot.removals import Fault, Press, State, Verb, Way
 from demo.world import TAG, World
-from tests.removing import ASKER, DANA, HOME, Clock, People
+from tests.removing import ASKER, DANA, HOME, Clock, People, Receipts, an_intent
 from tests.store import NOW, asked, opened_store, quiet, settings
 
 LABEL = f"{TAG}3001"
@@ -169,11 +173,48 @@ async def test_an_effect_that_lands_after_45_seconds_is_waited_for(shop):
     shop.world.lose_answer("late")
     after = await act(shop.office, intent.id)
     assert after.state is State.UNKNOWN
-    while after.state is State.UNKNOWN:
+    for _ in range(6):
         after = await shop.swept(intent)
+        if after.state is not State.UNKNOWN:
+            break
     assert (after.state, len(shop.writes())) == (State.DONE, 1), after.says
     assert shop.clock.now() - NOW <= timedelta(minutes=3)
     assert shop.world.difference(LABEL) == 0
+
+
+class Lists:
+    """A METRC that knows no receipt by its id, and lists a voided one as active, as inactive, or not at all."""
+
+    def __init__(self, listed):
+        self.listed = listed
+
+    async def receipt(self, _receipt_id):
+        raise MetrcNotFound("There is no such receipt.", status=404)
+
+    async def probe(self, _permission):
+        return None
+
+    async def receipts(self, *, active, window):
+        voided = MetrcReceipt(
+            id=2, number="2", external_number=None, sold_at=NOW, recorded_at=NOW, archived_on=NOW.date()
+        )
+        return (voided,) if active is self.listed else ()
+
+
+@pytest.mark.parametrize(("listed", "gone"), [(True, True), (False, True), (None, False)])
+async def test_a_receipt_that_its_id_does_not_find_is_looked_for_in_both_lists(listed, gone):
+    """Not to be found by its id proves nothing; listed as voided, in whichever list, does."""
+    lookout = LiveLookout(Lists(listed), None, None, Clock(NOW))
+    intent = an_intent(Receipts(Clock()), ("2",), "i1")
+    assert await lookout.gone(intent, replace(intent.targets[0], keep="1")) is gone
+
+
+async def test_the_act_asks_slack_and_not_what_was_remembered(shop):
+    """The press may be judged by what was known a moment ago, the act may not."""
+    people = People()
+    office = shop.bot.office(people)
+    assert office.fresh_directory is people
+    assert isinstance(office.directory, RememberingDirectory)
 
 
 async def test_a_dead_key_at_the_act_postpones_it(shop):

@@ -18,6 +18,7 @@ from bot.serve import slack_side
 from bot.settings import SlackSettings
 from demo.scene import seeded_shop
 from demo.slack import SlackStandIn
+from tests.in_process import countlast
 from tests.loopback import ROOT, Shop, shop_on_loopback
 from tests.store import opened_store, settings
 
@@ -176,22 +177,26 @@ async def test_a_port_that_is_taken_is_one_sentence(running_shop, slack):
     assert (process.returncode, err.decode()) == (2, sentence)
 
 
+async def refused(shop: Shop, slack: SlackStandIn, **more: str) -> tuple[int, str]:
+    """A start in this process that comes to nothing: exit status and stderr; it has an event loop of its own."""
+    code, _, err = await asyncio.to_thread(countlast, shop.folder, environment(shop, slack, **more), "run")
+    return code, err
+
+
 async def test_an_address_that_is_not_ours_is_one_sentence(running_shop, slack):
     """A host that does not exist, an address of somebody else."""
     for address in ("no-such-host.invalid:3000", "203.0.113.7:3000"):
-        process = await launched(running_shop, slack, COUNTLAST_LISTEN=address)
-        _, err = await process.communicate()
-        assert process.returncode == 2
-        assert err.decode().startswith(f"COUNTLAST_LISTEN is {address}, which cannot be listened on: ")
-        assert err.count(b"\n") == 1
+        code, err = await refused(running_shop, slack, COUNTLAST_LISTEN=address)
+        assert code == 2
+        assert err.startswith(f"COUNTLAST_LISTEN is {address}, which cannot be listened on: ")
+        assert err.count("\n") == 1
 
 
 async def test_every_missing_slack_variable_is_named(running_shop, slack):
     """All of them at once, exit 2."""
-    process = await launched(running_shop, slack, SLACK_BOT_TOKEN="", SLACK_SIGNING_SECRET="")
-    _, err = await process.communicate()
-    assert process.returncode == 2
-    assert err.decode().splitlines() == [
+    code, err = await refused(running_shop, slack, SLACK_BOT_TOKEN="", SLACK_SIGNING_SECRET="")
+    assert code == 2
+    assert err.splitlines() == [
         "SLACK_BOT_TOKEN is not set: countlast run needs it to talk to Slack",
         "SLACK_SIGNING_SECRET is not set: countlast run needs it to talk to Slack",
     ]

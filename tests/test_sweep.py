@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.model import Posting
+from bot.sweep_reading import Yard, climb
 from bot.sweep_report import as_json, as_text
 from demo.scene import seeded_shop
 from demo.world import SHOP, World
@@ -291,3 +292,95 @@ async def test_a_list_that_the_state_does_not_offer_makes_nothing_unknown(tmp_pa
         routes[:] = [route for route in routes if route.path != "/packages/v2/intransit"]
         group = only(as_json(await bot.sweep(bot.settings.facilities[0], unheard)))
     assert (group["code"], group["packages"]) == ("mapping.label-unknown", [label])
+
+
+# --- what stands under another label, or twice in another way -------------------------------------------------------------
+
+
+def two_lots(world):
+    """Two labels of one product."""
+    return of_one_item(world)[:2]
+
+
+def sold_under_the_wrong_lot(world, asked, beside):
+    """The till took it off one lot, METRC's receipt names another; what the first lot lacks in METRC was made good."""
+    sale = world.sell(beside, at=world.shop_time(1), posted=False)
+    sale.lines[0].label = asked
+    world.post(sale, sale.at + timedelta(seconds=3))
+    sale.lines[0].label = beside
+    world.package(beside).take(1, world.now - timedelta(hours=3))
+
+
+def sold_and_driven(world, label):
+    """A sale has its receipt, and METRC has a delivery of it as well."""
+    sale = world.sell(label, at=world.shop_time(1))
+    driven = world.deliver(label, 1, sale.at)
+    world.pos_sales.remove(driven.lines[0])
+    world.pos_row(label).quantity += 1
+
+
+async def both(world, tmp_path, label, empty_database):
+    """The code that a sweep gives a label, and the code of a question about it alone, each of an empty mirror."""
+    async with opened_store(world, tmp_path, None, empty_database) as (bot, _):
+        report = as_json(await bot.sweep(bot.settings.facilities[0], unheard))
+    codes = {each: (group["code"], group["cause"]) for group in report["groups"] for each in group["packages"]}
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    async with opened_store(world, folder, None, empty_database) as (bot, _):
+        answer = await bot.answer(asked(label), quiet)
+    return codes, (answer.code, answer.cause.value)
+
+
+async def test_a_receipt_of_another_lot_that_names_this_one_is_found(tmp_path, empty_database):
+    """Though the other lot agrees, so that nobody asks about it."""
+    world = World.healthy(NOW)
+    label, beside = two_lots(world)
+    sold_under_the_wrong_lot(world, label, beside)
+    swept, alone = await both(world, tmp_path, label, empty_database)
+    assert swept == {label: alone}
+    assert alone[0] == "mapping.receipt-without-sale"
+
+
+async def test_a_sale_that_is_a_receipt_and_a_delivery_is_found(tmp_path, empty_database):
+    """Though the sale found its receipt."""
+    world = World.healthy(NOW)
+    label, _ = two_lots(world)
+    sold_and_driven(world, label)
+    swept, alone = await both(world, tmp_path, label, empty_database)
+    assert swept == {label: alone}
+    assert alone[0] == "duplication.receipt-and-delivery"
+
+
+async def test_receipts_that_a_sweep_leaves_unopened_leave_the_label_open(sweep, monkeypatch):
+    """Any of them may be the cause, so nobody is sent to count; a question about the label alone opens them."""
+    monkeypatch.setattr("bot.sweep_reading.MOST_BESIDE", 0)
+    world = World.healthy(NOW)
+    label, beside = two_lots(world)
+    sold_under_the_wrong_lot(world, label, beside)
+    group = only((await sweep(world))[0])
+    assert (group["cause"], group["packages"], group["action"]["kind"]) == ("unknown", [label], "retry_later")
+    assert group["action"]["text"].startswith("Ask about this package alone")
+
+
+def yard_of(bot):
+    facility = bot.settings.facilities[0]
+    desk = bot.desk(facility)
+    return Yard(desk, stream=desk.metrc, stock=bot.books.stock(facility.license))
+
+
+async def test_a_host_that_takes_no_wide_window_tells_no_count_and_closes_no_gate(tmp_path, empty_database):
+    """The rung of packages asks for the list that is read next; where that is too wide, it asks for an hour of it."""
+    world = World.healthy(NOW)
+    world.window_hours = 24
+    async with opened_store(world, tmp_path, None, empty_database) as (bot, metrc):
+        access, total = await climb(yard_of(bot), NOW)
+    assert all(probe.reading.was_read for probe in access.probes)
+    assert total is None
+    assert [entry.status for entry in metrc.requests if entry.path == "/packages/v2/active"] == [400, 200]
+
+
+async def test_the_ladder_tells_how_many_packages_there_are(tmp_path, empty_database):
+    """So that more than the first page can be asked for at once."""
+    async with opened_store(World.healthy(NOW), tmp_path, None, empty_database) as (bot, _):
+        _, total = await climb(yard_of(bot), NOW)
+    assert total == 18

@@ -352,6 +352,40 @@ async def test_late_timers_make_up_for_it_only_within_the_budget_of_a_second():
     assert any(later - earlier < 0.04 for earlier, later in itertools.pairwise(starts))
 
 
+async def test_what_a_host_grants_is_never_used_up_by_late_ones():
+    """Between two that are so many starts apart lies more than a second, so one may be delayed on its way."""
+    clock = FakeTime()
+
+    async def oversleep(seconds):
+        oversleep.count += 1
+        await clock.sleep(seconds + (0.75 if oversleep.count % 10 == 0 else 0))
+
+    oversleep.count = 0
+    limiter = Limiter(rate=49, granted=50, concurrency=10, now=clock.now, sleep=oversleep)
+    starts = []
+    for _ in range(400):
+        async with limiter.turn():
+            starts.append(clock.at)
+    assert min(later - earlier for earlier, later in zip(starts, starts[50:], strict=False)) >= 1.02
+    assert any(later - earlier < 0.02 for earlier, later in itertools.pairwise(starts))
+
+
+async def test_a_wait_for_a_place_is_made_up_for():
+    """Who found all places taken starts as if a tenth of a second of that had not been lost; nobody else does."""
+    clock = FakeTime()
+    limiter = Limiter(rate=5, concurrency=1, now=clock.now, sleep=clock.sleep)
+    starts = []
+
+    async def work(seconds):
+        async with limiter.turn():
+            starts.append(round(clock.at - 1000, 3))
+            await asyncio.sleep(0)
+            clock.at += seconds
+
+    await asyncio.gather(work(0.35), work(0.05), work(0.05), work(0.05))
+    assert starts == [0, 0.35, 0.45, 0.65]
+
+
 async def test_no_more_than_so_many_at_once():
     """Concurrency is a bound that is reached and kept."""
     limiter = Limiter(rate=100_000, concurrency=3)

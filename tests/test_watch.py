@@ -2,196 +2,19 @@
 
 from __future__ import annotations
 
-import functools
+import logging
 import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 
-from bot.alerts import Kind, Policy, State, What, acknowledge
-from bot.app import SystemClock
-from bot.errors import ConfigurationError, MetrcRateLimited, MetrcServerFault, MetrcUnauthorized, StorageError
-from bot.model import Facility, MetrcReceipt, PosBooks, PosSaleLine, Posting, Reading, Shop
-from bot.monitors import Watched
-from bot.opening import opening
-from bot.outbox import send_letters
-from bot.watch import ONCE, Desk, Station, as_json, close_day, key_renewed, try_out, watch
-from storage.alerts import SqlAlertBook, SqlMemory, SqlOutbox
+from bot.alerts import Kind, State, What, acknowledge
+from bot.errors import StorageError
+from bot.mirror import GLANCE, STEP
+from bot.watch import ONCE, SALES, Times, as_json, close_day, key_renewed, try_out
 from storage.books import open_books
-from storage.watching import SqlStatistics
-
-NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)  # a Tuesday, 11:00 in Denver
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-ROUND = timedelta(minutes=5)
-HOLD = timedelta(seconds=60)
-DENVER = opening("America/Denver", "Mo-Su 09:00-21:00")
-is_open = functools.cache(DENVER.is_open)
-
-
-class World:
-    """One METRC host and its shops. A sale every ten minutes while the doors are open; METRC has it after two."""
-
-    def __init__(self):
-        self.host_down = False
-        self.dead_keys = set()
-        self.missing_keys = set()
-        self.busy = False
-        self.silences = {}
-        self.asked = []
-
-    def sales(self, shop, since, until):
-        first = int(since.timestamp() // 600) + 1
-        moments = (datetime.fromtimestamp(n * 600, UTC) for n in range(first, int(until.timestamp() // 600) + 1))
-        return [at for at in moments if is_open(at)]
-
-    def falls_silent(self, shop, at):
-        """From then on nothing is recorded."""
-        self.silences[shop] = (at, None)
-
-    def recovers(self, shop, at):
-        """All that has gathered is recorded then."""
-        self.silences[shop] = (self.silences[shop][0], at)
-
-    def recorded(self, shop, sold):
-        """When METRC has a sale; None: not yet."""
-        at = sold + 2 * MINUTE
-        begins, ends = self.silences.get(shop, (None, None))
-        silent = begins is not None and begins <= at and (ends is None or at < ends)
-        return ends if silent else at
-
-    def answer(self, what, key):
-        self.asked.append(what)
-        if self.host_down:
-            raise MetrcServerFault("METRC answered 503.", status=503)
-        if key in self.dead_keys:
-            raise MetrcUnauthorized("METRC answered 401.", status=401)
-        if self.busy and what != "facilities":
-            raise MetrcRateLimited("METRC asks to wait.", status=429)
-
-
-class Metrc:
-    """METRC as one shop's key sees it."""
-
-    requests = 0
-    widest = timedelta(days=7)
-
-    def __init__(self, world, shop, key):
-        self.world, self.license, self.key = world, shop, key
-
-    async def facilities(self):
-        self.world.answer("facilities", self.key)
-        return tuple(Facility(f"L{n}", f"Shop {n}") for n in range(400))
-
-    async def receipts(self, *, active, window):
-        self.world.answer("receipts", self.key)
-        sold = self.world.sales(self.license, window.start - DAY, window.end) if active else []
-        rows = ((at, self.world.recorded(self.license, at)) for at in sold)
-        return tuple(self._receipt(at, told) for at, told in rows if told and window.start <= told <= window.end)
-
-    def _receipt(self, at, told):
-        number = int(at.timestamp() // 600)
-        return MetrcReceipt(number, None, f"S{number}", at, told, told)
-
-    async def packages(self, listing, window):
-        self.world.answer("packages", self.key)
-        return ()
-
-    async def transfers(self, direction, window):
-        self.world.answer("transfers", self.key)
-        return ()
-
-
-class Pos:
-    """A POS that knows its sales of the last two days."""
-
-    def __init__(self, world, shop):
-        self.world, self.shop = world, shop
-
-    async def read(self, now):
-        sold = self.world.sales(self.shop, now - 2 * DAY, now)
-        lines = tuple(
-            PosSaleLine(f"S{int(at.timestamp() // 600)}", "1", "1A4FF0100000022000001002", Decimal(1), at)
-            for at in sold
-        )
-        return PosBooks(
-            Reading("pos", "inventory", now, ()), Reading("pos", "sales", now, lines), Reading("pos", "events", now, ())
-        )
-
-
-class Slack:
-    """Every message that was posted."""
-
-    def __init__(self):
-        self.posted = []
-
-    async def send(self, letter, thread):
-        self.posted.append(letter)
-        return f"ts{len(self.posted)}"
-
-    async def find(self, letter, thread, since):
-        return None
-
-    async def rewrite(self, letter, message):
-        """Shows what is true now."""
-
-
-class House:
-    """A database, a world, and rounds that look at it."""
-
-    def __init__(self, books, *, shops=1, one_key=False, with_pos=True):
-        self.world, self.slack, self.books = World(), Slack(), books
-        self.alerts, self.memory = SqlAlertBook(books.database), SqlMemory(books.database)
-        self.outbox = SqlOutbox(books.database)
-        self.with_pos = with_pos
-        self.desk = Desk(
-            [self.station(n, "env:ONE" if one_key else f"env:KEY{n}") for n in range(shops)], self.alerts, self.memory
-        )
-
-    def station(self, n, key):
-        shop = f"L{n}"
-        watched = Watched(
-            shop=Shop(shop, f"Shop {n}", "America/Denver", Posting.BATCH),
-            host="api-co.metrc.com",
-            key=key,
-            opening=DENVER,
-            channel="C0FLOOR",
-        )
-        return Station(
-            watched,
-            lambda: self.metrc(shop, key),
-            self.books.mirror(shop),
-            SqlStatistics(self.books.database, shop),
-            Pos(self.world, shop) if self.with_pos else None,
-        )
-
-    def metrc(self, shop, key):
-        if key in self.world.missing_keys:
-            raise ConfigurationError([f"{key} is not set or empty"])
-        return Metrc(self.world, shop, key)
-
-    def watched(self, **changes):
-        self.desk = replace(
-            self.desk, stations=[replace(s, watched=replace(s.watched, **changes)) for s in self.desk.stations]
-        )
-
-    async def round(self, at, policy=Policy()):  # noqa: B008 - a frozen value
-        done = await watch(self.desk, at, policy)
-        await send_letters(self.outbox, self.slack, "one", SystemClock(at), timedelta(seconds=120))
-        return done
-
-    async def run(self, start, until, every=ROUND):
-        """Rounds from start to until, and as soon as one is due; what was posted."""
-        before, at = len(self.slack.posted), start
-        while at <= until:
-            done = await self.round(at)
-            at = min(at + every, max(done.due_at, at + MINUTE / 4)) if done.due_at else at + every
-        return [letter.what for letter in self.slack.posted[before:]]
-
-    @property
-    def told(self):
-        return [(letter.what, letter.alert.kind) for letter in self.slack.posted]
+from tests.watched import DAY, HOLD, HOUR, MINUTE, NOW, ROUND, House
 
 
 @pytest.fixture
@@ -268,6 +91,16 @@ async def test_a_back_test_judges_what_the_mirror_holds(house):
     assert tested.alarms == ()
 
 
+async def test_what_a_rhythm_would_have_told_is_said_before_it_is_switched_on(house, caplog):
+    """Once, when there is enough history for the first time."""
+    caplog.set_level(logging.INFO, "bot.watch")
+    await learned(house)
+    said = [record.message for record in caplog.records if "rhythm" in record.message]
+    assert len(said) == 1
+    assert said[0].startswith("L0 is watched by its own rhythm from now on. Over the last")
+    assert said[0].endswith("weeks it would have alerted 0 times.")
+
+
 async def learned(house):
     station = house.desk.stations[0]
     from bot.mirror import freshen
@@ -290,6 +123,27 @@ async def test_a_dead_key_at_forty_shops_is_one_message_in_time(make):
     assert house.told == [(What.FIRE, Kind.DEAD_KEY)]
     assert house.slack.posted[0].alert.fired_at - died <= HOLD + ROUND + timedelta(seconds=10)
     assert len(house.slack.posted[0].alert.members) == 40
+
+
+@pytest.mark.parametrize("phase", [timedelta(seconds=1), 4 * MINUTE])
+async def test_the_clock_tells_of_a_dead_key_in_time(make, phase):
+    """Whenever between two rounds it dies: as soon as the hold is over, and not at the round after that."""
+    house = await make(shops=2, one_key=True)
+    await house.tick(NOW, NOW)
+    house.world.dead_keys = {"env:ONE"}
+    posted = await house.tick(NOW + phase, NOW + 3 * ROUND)
+    [(told, at)] = posted
+    assert told.alert.kind is Kind.DEAD_KEY
+    assert at - (NOW + phase) <= HOLD + ROUND + timedelta(seconds=10)
+
+
+async def test_a_problem_that_ends_within_its_hold_is_never_told(make):
+    """The round that the hold brings about looks again."""
+    house = await make(one_key=True)
+    house.world.dead_keys = {"env:ONE"}
+    await house.tick(NOW, NOW + MINUTE / 2)
+    house.world.dead_keys = set()
+    assert await house.tick(NOW + MINUTE / 2, NOW + 2 * ROUND) == []
 
 
 async def test_a_key_that_is_not_there_fails_its_own_shop_only(make):
@@ -455,3 +309,68 @@ async def test_a_round_counts_the_shops_it_read(make):
     assert (await house.round(NOW)).read == 2
     house.world.host_down = True
     assert (await house.round(NOW + ROUND)).read == 0
+
+
+# --- filling ----------------------------------------------------------------------------------------------------------
+
+NO_TIME = timedelta(0)
+
+
+async def test_a_shop_that_is_not_filled_yet_is_neither_silent_nor_well(house):
+    """Nothing is mirrored and there is no time to fill: key and rights are judged, its sales are not known either way."""
+    house.world.falls_silent("L0", NOW - DAY)
+    house.desk = replace(house.desk, times=Times(fill=NO_TIME))
+    done = await house.round(NOW, ONCE)
+    assert (done.read, done.filling, done.open) == (1, ("L0",), ())
+    house.world.dead_keys = {"env:KEY0"}
+    assert [alert.kind for alert in (await house.round(NOW + ROUND, ONCE)).open] == [Kind.DEAD_KEY]
+    house.world.dead_keys = set()
+    for rounds in range(2, 8):
+        assert (await house.round(NOW + rounds * ROUND)).filling == ("L0",)
+    assert [kind for _, kind in house.told] == [Kind.DEAD_KEY, Kind.DEAD_KEY]
+    house.desk = replace(house.desk, times=Times())
+    # what a dead key leaves behind is no news for two hours
+    done = await house.round(NOW + 3 * HOUR, ONCE)
+    assert (done.filling, [alert.kind for alert in done.open]) == ((), [Kind.SYNC_SILENT])
+
+
+async def test_an_alert_that_is_open_stays_while_a_shop_is_filled_again(house):
+    """The bot was down for a day: until the gap is read nobody knows, so nothing is closed and nothing is opened."""
+    house.world.falls_silent("L0", NOW - 3 * HOUR)
+    await house.run(NOW, NOW + 2 * ROUND)
+    assert house.told == [(What.FIRE, Kind.SYNC_SILENT)]
+    house.desk = replace(house.desk, times=Times(fill=NO_TIME))
+    done = await house.round(NOW + DAY, ONCE)
+    assert (done.filling, [alert.kind for alert in done.open]) == (("L0",), [Kind.SYNC_SILENT])
+
+
+async def test_filling_is_fair_and_resumed(make):
+    """METRC gives six more answers: each shop gets a step of both feeds. The next round reads what is left, nothing twice."""
+    house = await make(shops=3)
+    house.desk = replace(house.desk, times=Times(fill=NO_TIME), at_once=1)
+    await house.round(NOW)
+    assert await widths(house) == {GLANCE}
+    house.world.allowance, house.desk = 6, replace(house.desk, times=Times())
+    done = await house.round(NOW + MINUTE)
+    assert (sorted(done.filling), await widths(house)) == (["L0", "L1", "L2"], {STEP + GLANCE})
+    house.world.allowance, house.world.asked = None, []
+    done = await house.round(NOW + 2 * MINUTE)
+    assert (done.filling, len(house.world.asked)) == ((), 3 + 3 * 2 * 2)
+
+
+async def widths(house):
+    held = [await s.mirror.coverage(feed) for s in house.desk.stations for feed in SALES]
+    return {coverage.window.width for coverage in held}
+
+
+async def test_what_there_was_no_time_for_is_unknown_and_comes_first_the_next_time(make):
+    """Neither opened nor closed; told as not looked at only when that lasts."""
+    house = await make(shops=2)
+    await house.round(NOW)
+    house.world.dead_keys = {"env:KEY0"}
+    await house.round(NOW + ROUND, ONCE)
+    house.desk = replace(house.desk, times=Times(touch=NO_TIME, fill=NO_TIME, judge=NO_TIME))
+    late = await house.round(NOW + 2 * ROUND, ONCE)
+    assert (late.read, sorted(late.late), [alert.kind for alert in late.open]) == (0, ["L0", "L1"], [Kind.DEAD_KEY])
+    later = await house.round(NOW + 5 * ROUND, ONCE)
+    assert [alert.kind for alert in later.open] == [Kind.DEAD_KEY, Kind.CANNOT_SEE]

@@ -14,6 +14,7 @@ from demo.pos import write_books
 from demo.slack import SlackStandIn
 from demo.world import World
 from storage.books import open_books
+from tests.in_process import countlast
 from tests.loopback import served, shop_on_loopback
 
 NOW = datetime(2026, 3, 3, 3, 30, tzinfo=UTC)
@@ -28,9 +29,20 @@ def shop(tmp_path, empty_database):
 
 def watch(shop, *options, at=NOW):
     """One round; its object, or its text without ``--json``."""
-    ran = shop.program("watch", "--once", *options, COUNTLAST_NOW=at.isoformat())
+    env = shop.env | {"COUNTLAST_NOW": at.isoformat()}
+    return told(countlast(shop.folder, env, "watch", "--once", *options), *options)
+
+
+def watch_process(shop, *options):
+    """The same in a process of its own."""
+    ran = shop.program("watch", "--once", *options, COUNTLAST_NOW=NOW.isoformat())
     out, err = ran.communicate(timeout=120)
-    assert (ran.returncode, err) == (0, "")
+    return told((ran.returncode, out, err), *options)
+
+
+def told(ended, *options):
+    code, out, err = ended
+    assert (code, err) == (0, "")
     return json.loads(out) if "--json" in options else out
 
 
@@ -54,13 +66,13 @@ def test_a_healthy_shop_is_well(shop):
     """On an empty database, and again on the one that the first round made."""
     (shop.folder / "countlast.db").unlink()
     nothing = {"schema": "countlast.watch/1", "opened": [], "open": [], "closed": []}
-    assert watch(shop, "--json") == nothing
+    assert watch_process(shop, "--json") == nothing
     assert watch(shop, "--json", at=NOW + timedelta(minutes=5)) == nothing
     assert watch(shop) == "All is well.\n"
 
 
 def test_a_dead_key_is_opened_once_and_closed_when_it_lives_again(shop):
-    """Three rounds, three processes: opened, still open, closed; two messages and the rewriting wait for Slack."""
+    """Three rounds of three runs: opened, still open, closed; two messages and the rewriting wait for Slack."""
     shop.world.kill_key()
     [opened] = watch(shop, "--json")["opened"]
     assert (opened["kind"], opened["facility"]) == ("dead_key", "402R-X0042")
@@ -78,10 +90,9 @@ def test_with_slack_the_round_is_told_there(shop):
     slack = SlackStandIn(signing_secret="s", bot_token="xoxb-right")
     shop.world.kill_key()
     with served(slack.asgi) as page:
-        ran = shop.program("watch", "--once", "--json", SLACK_BOT_TOKEN="xoxb-right", SLACK_API_URL=f"{page}/api/")
-        out, err = ran.communicate(timeout=120)
-    assert (ran.returncode, err) == (0, "")
-    assert kinds(json.loads(out)["opened"]) == ["dead_key"]
+        env = shop.env | {"SLACK_BOT_TOKEN": "xoxb-right", "SLACK_API_URL": f"{page}/api/"}
+        done = told(countlast(shop.folder, env, "watch", "--once", "--json"), "--json")
+    assert kinds(done["opened"]) == ["dead_key"]
     [message] = slack.messages()
     assert "[ Acknowledge ]" in slack.message_as_text(message)
     assert waiting(shop) == []
@@ -128,17 +139,15 @@ def test_the_text_says_what_to_do(shop):
 
 def test_a_back_test_tells_what_would_have_been_said(shop):
     """Before anything was mirrored there is nothing to judge by, and the sentence says so; nothing is opened by it."""
-    ran = shop.program("watch", "--back-test")
-    out, err = ran.communicate(timeout=60)
-    assert (ran.returncode, err) == (0, "")
+    code, out, err = countlast(shop.folder, shop.env, "watch", "--back-test")
+    assert (code, err) == (0, "")
     assert out.startswith("Harbor Street (402R-X0042): There is too little history to try it out;")
 
 
 def test_rounds_are_only_made_one_by_one(shop):
     """Without ``--once`` nothing would be done, so it is refused with the reason."""
-    ran = shop.program("watch")
-    out, err = ran.communicate(timeout=60)
-    assert (ran.returncode, out) == (2, "")
+    code, out, err = countlast(shop.folder, shop.env, "watch")
+    assert (code, out) == (2, "")
     assert err == "countlast watch needs --once or --back-test\n"
 
 
@@ -147,9 +156,8 @@ def test_hours_that_cannot_be_read_are_a_configuration_error(shop):
     path = shop.folder / "facilities.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("channel = ", 'opening_hours = "nine to five"\nchannel = '), encoding="utf-8")
-    ran = shop.program("watch", "--once")
-    _, err = ran.communicate(timeout=60)
-    assert ran.returncode == 2
+    code, _, err = countlast(shop.folder, shop.env, "watch", "--once")
+    assert code == 2
     assert (
         "facilities.toml: facility 402R-X0042.opening_hours is 'nine to five'; accepted: opening hours such as" in err
     )

@@ -28,7 +28,7 @@ from bot.model import (
     Quote,
     Result,
 )
-from bot.one_sided import corrections_alone
+from bot.one_sided import Alone, corrections_alone
 from bot.units import GRAMS, plain, signed
 
 NAME = CheckName.COUNT
@@ -64,6 +64,9 @@ def _residue(case: Case, gap: Gap) -> Outcome:
     other = next((lot for lot in case.evidence.lots if lot.difference == -gap.unexplained), None)
     if other is not None:
         return found(NAME, [_other_lot(case, gap, other)])
+    below = _below_zero(case, gap)
+    if below is not None:
+        return found(NAME, [below])
     return found(
         NAME,
         [
@@ -81,18 +84,49 @@ def _residue(case: Case, gap: Gap) -> Outcome:
 
 def _one_sided(case: Case, gap: Gap) -> Finding | None:
     """The one correction, made on one side alone, that is as large as what is left. Which side is right, a count tells."""
-    lonely = [each for each in corrections_alone(case) if each.effect == gap.unexplained]
-    if not lonely:
+    every = corrections_alone(case)
+    sides = [tuple(each for each in every if each.in_metrc is side) for side in (True, False)]
+    sets = (*((each,) for each in every), *sides, every)
+    lonely = next((some for some in sets if some and _effect(some) == gap.unexplained), None)
+    if lonely is None:
         return None
-    each = lonely[0]
-    other = "the POS" if each.in_metrc else "METRC"
+    first = lonely[0]
+    other = (
+        ("the POS" if first.in_metrc else "METRC") if len({each.in_metrc for each in lonely}) == 1 else "the other side"
+    )
+    names = f"{first.name}, which" if len(lonely) == 1 else f"{' and '.join(each.name for each in lonely[:4])}, which"
     return Finding(
         code="count_error.corrected-once",
         cause=Cause.COUNT_ERROR,
-        headline=f"{signed(gap.unexplained)} {gap.unit} is left, as much as {each.name}, which {other} never saw.",
+        headline=f"{signed(gap.unexplained)} {gap.unit} is left, as much as {names} {other} never saw.",
         action=_record(gap) if gap.shelf is not None else _recount(gap),
-        evidence=(each.quote, *_sides(case)),
+        evidence=(*(each.quote for each in lonely[:5]), *_sides(case)),
         confidence=Confidence.LIKELY,
+    )
+
+
+def _effect(corrections: tuple[Alone, ...]) -> Decimal:
+    return sum((each.effect for each in corrections), Decimal(0))
+
+
+def _below_zero(case: Case, gap: Gap) -> Finding | None:
+    """Fewer than none cannot lie on a shelf: something was taken off here that belongs to another package."""
+    short = [(who, held) for who, held in (("METRC", gap.metrc), ("The POS", gap.pos)) if held is not None and held < 0]
+    if not short:
+        return None
+    who, held = short[0]
+    return Finding(
+        code="count_error.below-zero",
+        cause=Cause.COUNT_ERROR,
+        headline=f"{who} holds {plain(held)} {gap.unit}: more was taken off than ever came in.",
+        action=Action(
+            ActionKind.RECOUNT,
+            "Look among the sales of this package for one whose goods bore another label, and correct that sale. Record no "
+            "number before: it would hide the package that is short.",
+        ),
+        evidence=_sides(case),
+        must_not=(Forbidden.ADJUST_QUANTITY,),
+        confidence=Confidence.POSSIBLE,
     )
 
 
@@ -228,13 +262,20 @@ def _agree(gap: Gap) -> str:
     if gap.unexplained:
         return f"Both counts agree; {signed(gap.unexplained)} {gap.unit} is the rounding of the units."
     if gap.difference:
-        return f"Nothing is left: {signed(gap.difference)} {gap.unit} is explained to the unit."
+        return f"Nothing is left: {signed(gap.difference)} {gap.unit} is explained to the unit.{_shelf_later(gap)}"
     if gap.explained:
-        return "Both counts agree; what was found cancels out."
+        return f"Both counts agree; what was found cancels out.{_shelf_later(gap)}"
     if gap.pos is None and gap.metrc is None:
         return "Neither system counts this label here."
     counted = f", and so does the shelf ({plain(gap.shelf)})" if gap.shelf is not None else ""
     return f"POS and METRC agree: {plain(gap.pos or Decimal(0))} {gap.unit}{counted}."
+
+
+def _shelf_later(gap: Gap) -> str:
+    if gap.shelf is None:
+        return ""
+    shelf = plain(gap.shelf)
+    return f" The shelf has {shelf}; compare that once what was found is put right, and record nothing before."
 
 
 def _sides(case: Case) -> tuple[Quote, ...]:

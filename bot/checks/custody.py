@@ -46,14 +46,15 @@ from bot.model import (
     PackageList,
     PosEvent,
     Quote,
+    Share,
     Transfer,
     TransferPackage,
 )
 from bot.numbers import same_number
-from bot.posting import Fate
+from bot.posting import Fate, may_arrive_until
 from bot.refusals import Blame, blame, could_be
-from bot.splits import Part, unrecorded_parts, unrecorded_sources
-from bot.units import plain, same_unit
+from bot.splits import Part, made_in_pos, unheard_conversions, unrecorded_parts, unrecorded_sources
+from bot.units import plain, same_unit, signed
 
 NAME = CheckName.CUSTODY
 
@@ -82,6 +83,7 @@ def check(case: Case) -> Outcome:
         *_holds(case),
         *_less(case),
         *_split(case),
+        *_made_in_pos(case),
         *_closed(case),
         *_lab(case),
     ]
@@ -174,7 +176,7 @@ def _less(case: Case) -> list[Finding]:
     """A part of the load was refused on arrival, and the POS took in all of it."""
     e = case.evidence
     package, left = e.package.value, case.gap.unexplained if case.gap is not None else Decimal(0)
-    if package is None or package.received_from_manifest is None or left <= 0:
+    if package is None or package.received_from_manifest is None or case.gap is None or not case.has_room(1):
         return []
     code = "in_transit.received-less"
     for transfer, carried in brought_here(e):
@@ -326,7 +328,7 @@ def _sent_back(case: Case) -> list[Finding]:
     back = [
         event for event in e.pos_events.value or () if _is_return_to_vendor(event) and _back_ref(event) not in case.idle
     ]
-    if not back or (case.gap is not None and case.gap.unexplained >= 0):
+    if not back or not case.has_room(-1):
         return []
     said = ", ".join(f"{plain(-(event.change or Decimal(0)))} at {case.clock(event.at)}" for event in back[:3])
     return [
@@ -347,7 +349,7 @@ def _sent_back(case: Case) -> list[Finding]:
                 entry
                 for event in back
                 for entry in share(
-                    code, in_metrc_units(event.change or Decimal(0), event.unit, e), _back_ref(event), rest=True
+                    code, in_metrc_units(event.change or Decimal(0), event.unit, e), _back_ref(event), whole=True
                 )
             ),
             confidence=Confidence.LIKELY,
@@ -380,7 +382,7 @@ def _split(case: Case) -> list[Finding]:
     package = case.evidence.package.value
     if sources and package is not None:
         return [_made_of(case, package, sources)]
-    if package is None or case.gap is None or case.gap.unexplained <= 0:
+    if package is None or case.gap is None or not case.has_room(1):
         return []
     parts = [part for part in unrecorded_parts(case.evidence) if _ref(part) not in case.idle]
     return [_parts_taken(case, package, parts, case.gap.unexplained)] if parts else []
@@ -452,6 +454,55 @@ def _made_of(case: Case, package: MetrcPackage, sources: tuple[str, ...]) -> Fin
         ),
         related=sources,
     )
+
+
+def _made_in_pos(case: Case) -> list[Finding]:
+    """The POS made one package of another and METRC was never told; asked by the source, or by what was made."""
+    e = case.evidence
+    if case.gap is None or e.pos_sales.value is None:
+        return []
+    code, made = "split.in-pos", made_in_pos(e) if e.package.value is None and e.pos_rows.value else ()
+    if made and not _known_elsewhere(e) and not not_searched(e.transfers, e.transferred, e.near, e.elsewhere):
+        held = share(code, pos_before(case), f"pos package {case.label}", rest=True)
+        return [_not_told(case, code, made[0], held)] if f"pos package {case.label}" not in case.idle else []
+    old = [(x, by) for x, by in unheard_conversions(e) if case.now >= may_arrive_until(x.at, e.shop, e.delays)]
+    taken = [(x, by) for x, by in old if by < 0 and _back_ref(x) not in case.idle]
+    if e.package.value is None or not taken or not case.has_room(-1):
+        return []
+    shares = tuple(s for event, by in taken for s in share(code, by, _back_ref(event), whole=True))
+    return [_not_told(case, code, taken[0][0], shares)]
+
+
+def _known_elsewhere(e: Evidence) -> bool:
+    return bool(brought_here(e) or sent_away(e) or arrived_elsewhere(e) or (e.elsewhere and e.elsewhere.value))
+
+
+def _not_told(case: Case, code: str, event: PosEvent, shares: tuple[Share, ...]) -> Finding:
+    by = signed(event.change or Decimal(0))
+    return Finding(
+        code=code,
+        cause=Cause.SPLIT,
+        headline=f"The POS logged a {event.kind} of {by} at {case.clock(event.at)}; METRC made no such package.",
+        action=Action(
+            ActionKind.RESEND,
+            "Find in the POS why METRC never took the conversion, then send it again under the same labels; make no "
+            "package in METRC by hand.",
+        ),
+        evidence=(
+            Quote("pos", event.where, case.evidence.pos_events.as_of, f"{event.kind} {by} at {case.clock(event.at)}"),
+            quote(case.evidence.package, _seen_here(case.evidence)),
+        ),
+        shares=shares,
+        brings_about=FAILED_POSTS if case.evidence.package.value is None else (),
+        confidence=Confidence.LIKELY,
+    )
+
+
+def _seen_here(e: Evidence) -> str:
+    package = e.package.value
+    if package is None or package.quantity is None:
+        return "METRC knows no such label at this license"
+    return f"METRC still has {plain(package.quantity)} {package.unit or ''}".rstrip()
 
 
 # --- held, closed, untested -------------------------------------------------------------------------------------------

@@ -9,22 +9,52 @@ Do: decide by the state's rule which weight is right and correct that definition
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from bot.case import Case, clear, found, metrc_item, metrc_unit, not_read, not_searched, quote, unknown
-from bot.model import Action, ActionKind, Cause, CheckName, Confidence, Finding, MetrcItem, Outcome, PosPackage, Quote
-from bot.units import EACH, in_grams, plain, same_unit
+from bot.case import (
+    Case,
+    clear,
+    found,
+    has_residue,
+    metrc_item,
+    metrc_unit,
+    not_read,
+    not_searched,
+    quote,
+    share,
+    unknown,
+)
+from bot.model import (
+    Action,
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Finding,
+    MetrcItem,
+    MetrcPackage,
+    Outcome,
+    PosPackage,
+    Quote,
+)
+from bot.units import EACH, in_grams, plain, same_unit, signed
 
 NAME = CheckName.DEFINITION
 
 # weights are typed by hand and rounded; nearer than half a percent is the same weight
 TOLERANCE: Final = Decimal("0.005")
+OUNCE: Final = Decimal("28.349523125")
+SHORT_OUNCE: Final = Decimal(28)
+# weights are typed with two digits: so much may be missing of a gram, and of an ounce
+TYPED_GRAM: Final = Decimal("0.006")
+TYPED_OUNCE: Final = Decimal("0.0003")
 NAMED: Final = (
     (Decimal(2), "definition.half-gram", "a half-gram template against a gram"),
     (Decimal("1.5"), "definition.gross-vs-net", "with paper and tip against without"),
-    (Decimal("28.349523125"), "definition.ounce-vs-gram", "an ounce against a gram"),
-    (Decimal(28), "definition.ounce-vs-gram", "an ounce (28 g) against a gram"),
+    (OUNCE, "definition.ounce-vs-gram", "an ounce against a gram"),
+    (SHORT_OUNCE, "definition.ounce-vs-gram", "an ounce (28 g) against a gram"),
     (Decimal(1000), "definition.milligram-vs-gram", "a gram against a milligram"),
 )
 
@@ -32,6 +62,9 @@ NAMED: Final = (
 def check(case: Case) -> Outcome:
     """Compare what one unit weighs on both sides."""
     e = case.evidence
+    rounded = _rounded_ounces(case)
+    if rounded:
+        return found(NAME, rounded)
     item, rows = metrc_item(e), e.pos_rows.value or ()
     weighed = [row for row in rows if row.unit_weight_g]
     missing = not_read(e.package, e.pos_rows)
@@ -49,6 +82,48 @@ def check(case: Case) -> Outcome:
             NAME, f"Sold by weight or volume ({metrc_unit(e)}): a unit is itself.", quote(e.package, metrc_unit(e))
         )
     return _weights(case, item, weighed)
+
+
+def _rounded_ounces(case: Case) -> list[Finding]:
+    """One side takes an ounce for 28 g and the other for 28.3495 g, and that is the very difference."""
+    e, gap = case.evidence, case.gap
+    package, rows = e.package.value, e.pos_rows.value or ()
+    if package is None or gap is None or not has_residue(gap, e) or not rows:
+        return []
+    code, ref = "definition.rounded-ounce", f"pos row {rows[0].record_id}"
+    typed = TYPED_GRAM if same_unit(package.unit, "Grams") else TYPED_OUNCE
+    if not any(abs(gap.unexplained - by) <= max(abs(by) / 200, typed) for by in _between_ounces(package, rows)):
+        return []
+    return [
+        Finding(
+            code=code,
+            cause=Cause.DEFINITION,
+            headline=f"One side takes an ounce for 28 g, the other for 28.3495 g: that is {signed(gap.unexplained)} {gap.unit}.",
+            action=Action(
+                ActionKind.FIX_DEFINITION,
+                "Decide by your state's rule what an ounce weighs and set the POS to it. Nobody lost anything: the count stays.",
+            ),
+            evidence=(
+                quote(e.package, f"{plain(package.quantity or Decimal(0))} {package.unit}"),
+                Quote("pos", rows[0].where, rows[0].as_of, f"{plain(rows[0].quantity)} {rows[0].unit}"),
+            ),
+            shares=share(code, gap.unexplained, ref, rest=True),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _between_ounces(package: MetrcPackage, rows: tuple[PosPackage, ...]) -> Iterator[Decimal]:
+    """POS − METRC if the whole difference were that of the ounces: of what is held, or of what once came."""
+    grams, ounces = same_unit(package.unit, "Grams"), same_unit(package.unit, "Ounces")
+    if not (grams or ounces):
+        return
+    held = sum((row.quantity for row in rows if same_unit(row.unit, "Ounces" if grams else "Grams")), Decimal(0))
+    if held:
+        yield held * (OUNCE - SHORT_OUNCE) if grams else held / OUNCE - held / SHORT_OUNCE
+    elif grams and package.original_quantity and package.original_quantity >= SHORT_OUNCE - 1:
+        yield package.original_quantity * (SHORT_OUNCE / OUNCE - 1)
+        yield package.original_quantity * (OUNCE / SHORT_OUNCE - 1)
 
 
 def _weights(case: Case, item: MetrcItem, weighed: list[PosPackage]) -> Outcome:

@@ -118,7 +118,7 @@ def _receipts(case: Case, how: HowTwinned, groups: list[Twins]) -> Finding:
         shares=tuple(
             entry
             for twins, r in removed
-            for entry in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", rest=not twins.sure)
+            for entry in share(code, quantity_on(r, case.label), f"metrc receipt {r.id}", whole=not twins.sure)
         ),
         duplicates=tuple(_duplicate(case, twins, wait) for twins in groups),
         must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
@@ -216,7 +216,7 @@ def _receive(case: Case, twin: TwinReceive) -> Finding:
         ),
         evidence=tuple(_receive_quote(case, r) for r in (twin.keep, *twin.remove)),
         shares=tuple(
-            s for r in twin.remove for s in share(code, twin.quantity, f"pos receive {r.name}", rest=not twin.sure)
+            s for r in twin.remove for s in share(code, twin.quantity, f"pos receive {r.name}", whole=not twin.sure)
         ),
         duplicates=(duplicate,) if twin.can_be_told_apart else (),
         must_not=(Forbidden.REMOVE_RECORD,) if wait else (),
@@ -405,7 +405,7 @@ def _handed_over_twice(case: Case) -> list[Finding]:
             ),
             evidence=tuple(q for s, one in pairs for q in (_quoted(case, s.receipts[0]), _delivery_quote(case, one))),
             shares=tuple(
-                s for _, one in pairs for s in share(code, _delivered(case, one), f"metrc delivery {one.id}", rest=True)
+                s for _, one in pairs for s in share(code, _delivered(case, one), f"metrc delivery {one.id}", whole=True)
             ),
             duplicates=tuple(
                 Duplicate(
@@ -513,7 +513,7 @@ def _too_much(code: str, case: Case, made: MadeTwice, *, asked_by_copy: bool) ->
         left = package.quantity if package is not None else None
         return share(code, -left if left else None, f"metrc package {case.label}", rest=True)
     return tuple(
-        s for child in made.remove for s in share(code, made.quantity, f"metrc package {child.label}", rest=True)
+        s for child in made.remove for s in share(code, made.quantity, f"metrc package {child.label}", whole=True)
     )
 
 
@@ -522,7 +522,7 @@ def _too_much(code: str, case: Case, made: MadeTwice, *, asked_by_copy: bool) ->
 
 def _adjustments(case: Case) -> list[Finding]:
     """Equal corrections of one day, of which the POS made fewer. METRC gives them no id, so they are told by content."""
-    if case.gap is not None and not case.gap.unexplained:
+    if case.gap is not None and not case.gap.unexplained and not case.is_open:
         # where the account closes, what looks like a copy was made in the POS as well, under another name
         return []
     groups: dict[tuple[object, ...], list[Adjustment]] = {}
@@ -536,7 +536,7 @@ def _adjustments(case: Case) -> list[Finding]:
 
 
 def _made(case: Case, entry: Adjustment) -> list[PosEvent]:
-    """The POS's own corrections of that size, by the shop's day."""
+    """The POS's own corrections of that size, by the shop's day, or by UTC's, which some integrations send."""
     events = [e for e in case.evidence.pos_events.value or () if e.kind.startswith("adjust")]
     return [e for e in events if e.change == entry.quantity and entry.on in {None, case.day(e.at)}]
 

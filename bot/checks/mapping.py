@@ -12,7 +12,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
+from unicodedata import combining, normalize
 
 from bot.case import (
     Case,
@@ -56,11 +58,17 @@ from bot.model import (
 )
 from bot.posting import Fate, PostedSale, quantity_on
 from bot.refusals import Blame, blame, could_be
-from bot.splits import copied_from, unrecorded_sources
+from bot.splits import copied_from, made_in_pos, unrecorded_sources
 from bot.twins import find_twins
 from bot.units import EACH, plain, same_unit
 
 NAME = CheckName.MAPPING
+
+# words in a strain's cell that name no strain
+NO_STRAIN: Final = frozenset(
+    {"a", "i", "n", "s", "h", "na", "none", "no", "null", "unknown", "unspecified", "various", "mixed", "mix", "blend"}
+    | {"strain", "hybrid", "indica", "sativa", "dominant"}
+)
 
 _SCIENTIFIC: Final = re.compile(r"[0-9A-Z](?:[.,][0-9A-Z]+)?E\+[0-9]{1,3}")
 
@@ -218,7 +226,7 @@ def _pos_only(case: Case, rows: tuple[PosPackage, ...]) -> list[Finding]:
         "pos", rows[0].where, rows[0].as_of, f"{plain(rows[0].quantity)} {rows[0].unit} of “{rows[0].product_name}”"
     )
     if twin is None and not typed:
-        return [_unknown_label(case, said, held)] if _searched(e) else []
+        return [_unknown_label(case, said, held)] if _searched(e) and not made_in_pos(e) else []
     return [_typed_label(case, twin, said, held)]
 
 
@@ -435,7 +443,16 @@ def _items(case: Case) -> list[Finding]:
     if twins:
         return twins
     filed = [r for r in rows if r.metrc_category and item.category and not _same_name(r.metrc_category, item.category)]
-    return [_other_category(case, item, filed[0])] if filed else []
+    if filed:
+        return [_other_category(case, item, filed[0])]
+    grown = [r for r in rows if _other_strain_is_stated(r.strain, item.strain)]
+    return [_other_strain(case, item, grown[0])] if grown else []
+
+
+def _other_strain_is_stated(ours: str | None, theirs: str | None) -> bool:
+    """Whether both sides name a strain, and not the same one: the kind of plant behind a name is no part of it."""
+    one, other = set(_words(ours or "")) - NO_STRAIN, set(_words(theirs or "")) - NO_STRAIN
+    return bool(one and other) and one != other and not _same_name(ours, theirs)
 
 
 def _twin_products(case: Case, item: MetrcItem, rows: tuple[PosPackage, ...]) -> list[Finding]:
@@ -477,7 +494,12 @@ def _shared_by_twins(case: Case, rows: tuple[PosPackage, ...]) -> list[Finding]:
     keep, twin = sorted(rows, key=lambda row: (not row.metrc_item, str(row.received_at or "~"), row.record_id))
     quantity = in_metrc_units(twin.quantity, twin.unit, case.evidence)
     products = {row.product_id or row.product_name for row in rows}
-    if len(products) != 2 or keep.quantity != twin.quantity or not quantity or case.gap.unexplained < quantity:
+    if (
+        len(products) != 2
+        or keep.quantity != twin.quantity
+        or not quantity
+        or (case.gap.unexplained < quantity and not case.is_open)
+    ):
         return []
     ref = f"pos row {twin.record_id}"
     if ref in case.idle:
@@ -536,6 +558,24 @@ def _other_category(case: Case, item: MetrcItem, row: PosPackage) -> Finding:
     )
 
 
+def _other_strain(case: Case, item: MetrcItem, row: PosPackage) -> Finding:
+    return Finding(
+        code="mapping.strain",
+        cause=Cause.MAPPING,
+        headline=f"The POS sells this package as strain “{row.strain}”; METRC's item is of “{item.strain}”.",
+        action=Action(
+            ActionKind.FIX_MAPPING,
+            "Read the strain off the package and its test result, then correct the product in the POS, or have the item "
+            "corrected in METRC by whoever made it. The count stays.",
+        ),
+        evidence=(
+            quote(case.evidence.package, f"item “{item.name}”, strain {item.strain}"),
+            _linked(row, f"strain {row.strain}"),
+        ),
+        confidence=Confidence.LIKELY,
+    )
+
+
 def _linked(row: PosPackage, says: str) -> Quote:
     return Quote("pos", row.where, row.as_of, says)
 
@@ -554,8 +594,10 @@ def _link_is_known(rows: tuple[PosPackage, ...], item: MetrcItem) -> bool:
 
 
 def _same_name(one: str | None, other: str | None) -> bool:
-    """Equal but for case, punctuation and spaces; dashes and commas are retyped all the time."""
-    return one is not None and other is not None and _words(one) == _words(other)
+    """Equal but for case, accents, punctuation and spaces; dashes and commas are retyped all the time."""
+    if one is None or other is None:
+        return False
+    return _words(one) == _words(other) or _run_together(one) == _run_together(other)
 
 
 def _same_product(pos_name: str, metrc_name: str) -> bool:
@@ -564,8 +606,18 @@ def _same_product(pos_name: str, metrc_name: str) -> bool:
     return bool(own) and 3 * len(own & theirs) >= 2 * len(own)
 
 
+@lru_cache(maxsize=4096)
 def _words(name: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"\d+(?:\.\d+)?|[a-z]+", name.casefold()))
+    """Its words and numbers: ``.5`` is 0.5, ``1.0`` is 1, and an ampersand is a word."""
+    plain_letters = "".join(c for c in normalize("NFKD", name.casefold()) if not combining(c)).replace("&", " and ")
+    found = re.findall(r"\d+\.\d+|(?<!\w)\.\d+|\d+|[^\W\d_]+", plain_letters)
+    return tuple(plain(Decimal(each)) if each[-1].isdecimal() else each for each in found)
+
+
+def _run_together(name: str) -> str:
+    """The same with neighbouring words as one (``Pre-Roll``, ``Preroll``), and a comma between digits as a point."""
+    words = _words(re.sub(r"(?<=\d),(?=\d)", ".", name))
+    return re.sub(r"(?<=[^\d ]) (?=[^\d ])", "", " ".join(words))
 
 
 # --- sales and receipts that name different packages --------------------------------------------------------------------
@@ -662,7 +714,7 @@ def _stray(case: Case, strays: list[MetrcReceipt]) -> Finding:
         evidence=tuple(
             Quote("metrc", f"GET /sales/v2/receipts/{r.id}", e.receipts.as_of, _stray_says(case, r)) for r in strays[:5]
         ),
-        shares=tuple(s for r in strays for s in share(code, quantity_on(r, case.label), _ref(r), rest=True)),
+        shares=tuple(s for r in strays for s in share(code, quantity_on(r, case.label), _ref(r), whole=True)),
         must_not=(Forbidden.REMOVE_RECORD,),
         related=tuple(dict.fromkeys(line.label for line in other)),
         confidence=Confidence.LIKELY if other else Confidence.POSSIBLE,

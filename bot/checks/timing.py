@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from bot.backlogs import is_of
 from bot.case import (
     UNPOSTED,
     Case,
@@ -32,6 +33,7 @@ from bot.case import (
 from bot.model import (
     Action,
     ActionKind,
+    Backlog,
     Cause,
     CheckName,
     Confidence,
@@ -39,16 +41,21 @@ from bot.model import (
     Forbidden,
     MetrcReceipt,
     Outcome,
+    PosEvent,
     Posting,
     Quote,
     Share,
 )
-from bot.posting import NORMAL, Fate, PostedSale, expected_by, quantity_on, receipts_cover
+from bot.one_sided import corrections_alone
+from bot.posting import NORMAL, Fate, PostedSale, expected_by, may_arrive_until, quantity_on, receipts_cover
 from bot.refusals import Blame, blames
-from bot.units import plain
+from bot.splits import unheard_conversions
+from bot.units import plain, signed
 
 NAME = CheckName.TIMING
 MOST_LATE: Final = 3
+# the back offices' own manuals give this for a note to a correction
+LONGEST_NOTE: Final = 200
 LONGEST_TO_REPORT: Final = timedelta(hours=24)
 
 
@@ -62,17 +69,22 @@ def check(case: Case) -> Outcome:
         *_posted_otherwise(case),
         *_on_their_way(case),
         *_voids_on_their_way(case),
+        *_changes_on_their_way(case),
+        *_notes_too_long(case),
         *_just_received(case),
         *_export_older(case),
     ]
     if findings:
-        return found(NAME, findings, *_late_but_there(case), *_quoted(case, _reported_in_vain(case)))
+        others = (*_late_but_there(case), *_quoted(case, _reported_in_vain(case)), *_holes(case))
+        return found(NAME, findings, *others)
     e = case.evidence
     missing = not_read(e.receipts, e.pos_sales, e.package, e.pos_rows)
     untold = (*case.matched.having(Fate.NOT_TOLD), *_reported_in_vain(case))
     if missing or untold:
-        return unknown(NAME, _what_is_missing(case, untold), *missing)
-    return clear(NAME, "Every POS sale of this package has its receipt in METRC.", *_read(case), *_late_but_there(case))
+        return unknown(NAME, _what_is_missing(case, untold), *_holes(case), *missing)
+    waited = "".join(f" {says}" for says, _ in _flushed(case, _late(case)))
+    said = f"Every POS sale of this package has its receipt in METRC.{waited}"
+    return clear(NAME, said, *_read(case), *_late_but_there(case))
 
 
 # --- will never arrive ------------------------------------------------------------------------------------------------
@@ -162,6 +174,8 @@ def _missed(case: Case) -> tuple[PostedSale, ...]:
     """What the POS calls reported, or a return: only the difference tells whether METRC lacks it."""
     absent = tuple(s for s in case.matched.having(Fate.REPORTED_BUT_ABSENT) if _ref(s) not in case.idle)
     if case.gap is None:
+        return absent
+    if case.is_open:
         return absent
     definite = _taken("", case, case.matched.having(*UNPOSTED))
     left = case.gap.unexplained - sum((entry.quantity for entry in definite), Decimal(0))
@@ -296,6 +310,87 @@ def _voids_on_their_way(case: Case) -> list[Finding]:
             must_not=(Forbidden.REMOVE_RECORD,),
         )
     ]
+
+
+def _changes_on_their_way(case: Case) -> list[Finding]:
+    """Corrections and conversions that the POS made a moment ago and METRC does not show yet."""
+    changes = [(event, change, _change_until(case, event)) for event, change in _changes_alone(case)]
+    young = [
+        (event, change, until)
+        for event, change, until in changes
+        # while anything is left over it may be this one, whatever its size: nobody adjusts before it has arrived
+        if case.now < until and (case.leaves or _event_ref(event) not in case.idle)
+    ]
+    if not young:
+        return []
+    code = "timing.change-on-its-way"
+    event, change, _ = young[0]
+    when = max(until for _, _, until in young)
+    more = f" And so {_are_more(len(young) - 1)}." if young[1:] else ""
+    return [
+        Finding(
+            code=code,
+            cause=Cause.TIMING,
+            headline=f"The POS's {event.kind} by {signed(change)} of {ago(case.now - event.at)} ago is on its way to METRC.{more}",
+            action=Action(ActionKind.WAIT, f"Nothing to do. Look again at {case.clock(when)}.", when),
+            evidence=tuple(_event_quote(case, event, change) for event, change, _ in young[:5]),
+            shares=tuple(s for event, change, _ in young for s in share(code, change, _event_ref(event), whole=True)),
+            must_not=(Forbidden.RESEND,),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _notes_too_long(case: Case) -> list[Finding]:
+    """Corrections whose note is longer than METRC takes: it drops them, and the POS shows no error."""
+    changes = [(event, change) for event, change in _changes_alone(case) if len(event.reason or "") > LONGEST_NOTE]
+    old = [(event, change) for event, change in changes if case.now >= _change_until(case, event)]
+    long = [(event, change) for event, change in old if case.has_room(change) and _event_ref(event) not in case.idle]
+    if not long:
+        return []
+    code = "failed_post.note-too-long"
+    event, change = long[0]
+    return [
+        Finding(
+            code=code,
+            cause=Cause.FAILED_POST,
+            headline=f"METRC never took the POS's {event.kind} by {signed(change)} of {case.clock(event.at)}: its note has "
+            f"{len(event.reason or '')} characters, METRC takes {LONGEST_NOTE}.",
+            action=Action(
+                ActionKind.RESEND,
+                f"In the POS, shorten the note to {LONGEST_NOTE} characters and send that correction again; make no second one.",
+            ),
+            evidence=tuple(_event_quote(case, event, change) for event, change in long[:5]),
+            shares=tuple(s for event, change in long for s in share(code, change, _event_ref(event), whole=True)),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
+def _changes_alone(case: Case) -> list[tuple[PosEvent, Decimal]]:
+    """What the POS changed by itself and METRC does not show, while there is any difference that it may be a part of."""
+    if case.gap is not None and not case.gap.difference and not case.is_open:
+        return []
+    corrected = [(alone.event, alone.effect) for alone in corrections_alone(case) if alone.event is not None]
+    return [*corrected, *unheard_conversions(case.evidence)]
+
+
+def _change_until(case: Case, event: PosEvent) -> datetime:
+    return may_arrive_until(event.at, case.evidence.shop, case.evidence.delays)
+
+
+def _event_ref(event: PosEvent) -> str:
+    return f"pos event {event.event_id}"
+
+
+def _event_quote(case: Case, event: PosEvent, change: Decimal) -> Quote:
+    who = f" by {event.actor}" if event.actor else ""
+    says = f"{event.kind} {signed(change)} at {case.clock(event.at)}{who}; no such change in METRC"
+    return Quote("pos", event.where, case.evidence.pos_events.as_of, says)
+
+
+def _are_more(count: int) -> str:
+    return "is 1 more" if count == 1 else f"are {count} more"
 
 
 def _just_received(case: Case) -> list[Finding]:
@@ -452,7 +547,7 @@ def _shares(code: str, case: Case, sales: list[PostedSale], *, rest: bool) -> tu
         refs = (_ref(s), *(f"metrc receipt {r.id}" for r in s.receipts))
         # where METRC could not be read the sale may be there after all
         unsure = rest or not receipts_cover(s.sale.sold_at, case.evidence)
-        entries += share(code, None if quantity is None else -quantity, *refs, rest=unsure)
+        entries += share(code, None if quantity is None else -quantity, *refs, whole=unsure)
     return tuple(entries)
 
 
@@ -470,24 +565,57 @@ def _sizes(case: Case, sales: list[PostedSale]) -> list[Decimal | None]:
     return converted if closes else bare
 
 
-def _late_but_there(case: Case) -> tuple[Quote, ...]:
-    """Receipts that took long but arrived: no cause, but worth saying."""
-    late = [
+Late = tuple[datetime, datetime, MetrcReceipt]
+
+
+def _late(case: Case) -> list[Late]:
+    """When each receipt was recorded that took long but arrived, and when it was sold."""
+    return [
         (receipt.recorded_at, receipt.sold_at, receipt)
         for s in case.matched.having(Fate.POSTED)
         for receipt in s.receipts[:1]
         if receipt.recorded_at and receipt.sold_at and receipt.recorded_at - receipt.sold_at > NORMAL
     ]
-    if len(late) > MOST_LATE:
-        return (_backlog(case, [at for at, _, _ in late]),)
-    return tuple(_receipt_quote(case, r, f"arrived {ago(at - sold)} after the sale") for at, sold, r in late)
 
 
-def _backlog(case: Case, recorded: list[datetime]) -> Quote:
-    """Many that came late together are one backlog, not many alarms."""
-    first, last = case.clock(min(recorded)), case.clock(max(recorded))
-    says = f"{len(recorded)} receipts arrived late and are all there now, recorded between {first} and {last}"
-    return Quote("metrc", case.evidence.receipts.asked, case.evidence.receipts.as_of, says)
+def _late_but_there(case: Case) -> tuple[Quote, ...]:
+    """Receipts that took long but arrived: no cause, but worth saying; those that came together, once."""
+    late = _late(case)
+    flushed = _flushed(case, late)
+    told = {receipt.id for _, receipts in flushed for receipt in receipts}
+    source = case.evidence.receipts
+    once = (Quote("metrc", source.asked, source.as_of, says) for says, _ in flushed)
+    each = (
+        _receipt_quote(case, r, f"arrived {ago(at - sold)} after the sale") for at, sold, r in late if r.id not in told
+    )
+    return (*once, *each)
+
+
+def _flushed(case: Case, late: list[Late]) -> list[tuple[str, list[MetrcReceipt]]]:
+    """Each outage behind late receipts, in a sentence, with the receipts; many late ones without one are one as well."""
+    delays = case.evidence.delays
+    outages = [
+        (backlog, [r for at, sold, r in late if is_of(backlog, sold, at)])
+        for backlog in (delays.backlogs if delays is not None else ())
+    ]
+    told = {r.id for _, receipts in outages for r in receipts}
+    rest = [one for one in late if one[2].id not in told]
+    flushed = [(_outage_says(case, backlog, len(own)), own) for backlog, own in outages if own]
+    return [*flushed, (_backlog_says(case, rest), [r for _, _, r in rest])] if len(rest) > MOST_LATE else flushed
+
+
+def _outage_says(case: Case, backlog: Backlog, own: int) -> str:
+    hours, at = case.span(backlog.sold_from, backlog.sold_until), case.clock(backlog.recorded_from)
+    return (
+        f"{_count(backlog.count, 'sale')} of {hours} arrived together at {at}, {own} of them of this package: "
+        "the delay was an outage's."
+    )
+
+
+def _backlog_says(case: Case, late: list[Late]) -> str:
+    sold, recorded = [sold for _, sold, _ in late], [at for at, _, _ in late]
+    hours = case.span(min(sold), max(sold))
+    return f"{len(late)} sales of {hours} arrived late and are all there now, recorded {case.span(min(recorded), max(recorded))}."
 
 
 def _read(case: Case) -> tuple[Quote, ...]:
@@ -499,10 +627,26 @@ def _read(case: Case) -> tuple[Quote, ...]:
     )
 
 
+def _holes(case: Case) -> tuple[Quote, ...]:
+    """Spans of METRC's receipts that were not read although later ones were, or earlier ones."""
+    asked = case.evidence.receipts.asked
+    return (Quote("metrc", asked, None, f"{_not_read_between(case)}"),) if case.evidence.receipts_holes else ()
+
+
+def _not_read_between(case: Case) -> str:
+    spans = [f"between {case.clock(hole.start)} and {case.clock(hole.end)}" for hole in case.evidence.receipts_holes]
+    return (
+        f"Receipts {', and '.join(spans[:3])}{f', and {len(spans) - 3} more spans,' if spans[3:] else ''} were not read"
+    )
+
+
 def _what_is_missing(case: Case, untold: tuple[PostedSale, ...]) -> str:
     e = case.evidence
     if not e.pos_sales.was_read:
         return "The POS's sales could not be read, so a late sale cannot be told."
+    if e.receipts_holes:
+        of = f"whether {_name(untold)} reached METRC" if untold else "a late sale"
+        return f"{_not_read_between(case)}, so {of} cannot be told. Ask again: then they are read once more."
     if untold:
         return f"Whether {_name(untold)} reached METRC could not be read."
     if not e.receipts.was_read:

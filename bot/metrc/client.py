@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from bot.errors import MetrcNotJson, MetrcRejected
+from bot.errors import MetrcNotJson, MetrcRejected, MetrcUnauthorized
 from bot.metrc import wire
 from bot.model import (
     Adjustment,
@@ -75,7 +75,7 @@ def _keep() -> None:
 class MetrcClient:
     """Fits ``bot.ports.TrackAndTrace``.
 
-    ``keys`` is asked at each request, so that a renewed key needs no restart. ``zone``: the facility's, for sale times.
+    ``keys`` is asked at each request, so that a renewed key needs no restart; ``keys_again`` when METRC refuses those. ``zone``: the facility's, for sale times.
     ``window_hours``: the widest ``lastModified`` window this host takes; where it turns out to take less, 24 h are used,
     and ``narrowed`` is told, so that the next client need not find out again.
     ``patience`` replaces the transport's own, for work that may wait longer than a person.
@@ -89,6 +89,7 @@ class MetrcClient:
         base_url: str,
         license_number: str,
         keys: Callable[[], Keys],
+        keys_again: Callable[[], Keys] | None = None,
         zone: ZoneInfo,
         limiter: Limiter,
         window_hours: float = 24,
@@ -102,6 +103,7 @@ class MetrcClient:
         self._transport = transport
         self._base_url = base_url.rstrip("/")
         self._keys = keys
+        self._keys_again = keys_again
         self._zone = zone
         self._limiter = limiter
         self.widest = timedelta(hours=window_hours)
@@ -166,7 +168,14 @@ class MetrcClient:
         parse = partial(wire.package, listing=listing)
         return _newest(await self._list(f"/packages/v2/{listing}", parse, window), lambda row: row.id)
 
-    async def each_package(self, listing: PackageList, window: Window, take: Take) -> None:
+    async def count(self, listing: PackageList, window: Window) -> int | None:
+        """How many rows one of the package lists has."""
+        request = wire.list_request(f"/packages/v2/{listing}", self.license, window, number=1, size=1)
+        return wire.page(await self._get(request)).total
+
+    async def each_package(
+        self, listing: PackageList, window: Window, take: Take, *, expected: int | None = None
+    ) -> None:
         """The same list for a whole shop; see ``bot.ports.PackageStream``."""
         parse = _each(partial(wire.package, listing=listing))
         turns = asyncio.Semaphore(SLICES_AT_ONCE)
@@ -179,7 +188,8 @@ class MetrcClient:
 
         async def one(ask: Callable[[int], wire.Request]) -> None:
             async with turns:
-                await self._walk(ask, digest)
+                # of many windows nobody knows which one holds how many
+                await self._walk(ask, digest, expected if window.width <= self.widest else None)
 
         path = f"/packages/v2/{listing}"
         await self._in_slices(window, lambda windows: _together(one(ask) for ask in self._asks(path, windows)))
@@ -239,21 +249,23 @@ class MetrcClient:
     def _asks(self, path: str, windows: Iterable[Window]) -> list[Callable[[int], wire.Request]]:
         return [partial(wire.list_request, path, self.license, window) for window in windows]
 
-    async def _walk(self, ask: Callable[[int], wire.Request], digest: Digest[T]) -> list[tuple[T, ...]]:
+    async def _walk(
+        self, ask: Callable[[int], wire.Request], digest: Digest[T], expected: int | None = None
+    ) -> list[tuple[T, ...]]:
         """All pages; twice where the list changed its length meanwhile, for then a row may have moved past us."""
-        pages = await self._pages(ask, digest)
+        pages = await self._pages(ask, digest, wire.first_pages(expected))
         passes = [wire.rows_of(pages)]
         if not wire.is_steady(pages):
-            pages = await self._pages(ask, digest)
+            pages = await self._pages(ask, digest, wire.first_pages(None))
             passes.append(wire.rows_of(pages))
         wire.must_be_whole(pages, ask(1).asked)
         return passes
 
-    async def _pages(self, ask: Callable[[int], wire.Request], digest: Digest[T]) -> list[wire.Page[T]]:
-        pages = [await self._page(ask(1), digest)]
+    async def _pages(self, ask: Callable[[int], wire.Request], digest: Digest[T], first: range) -> list[wire.Page[T]]:
+        pages: list[wire.Page[T]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                await self._further(ask, digest, pages, group)
+                await self._further(ask, digest, pages, group, first=first)
         except ExceptionGroup as failures:
             failure = failures.exceptions[0]
         else:
@@ -266,12 +278,16 @@ class MetrcClient:
         digest: Digest[T],
         pages: list[wire.Page[T]],
         group: asyncio.TaskGroup,
+        *,
+        first: range,
     ) -> None:
-        """Add the pages behind the first one. As one comes, the next is asked for: nothing waits for a whole wave."""
+        """Add all pages. As one comes, the next is asked for: nothing waits for a whole wave."""
         flying: deque[asyncio.Task[wire.Page[T]]] = deque()
-        while numbers := wire.next_pages(pages):
+        numbers = first
+        while numbers:
             flying.extend(group.create_task(self._page(ask(number), digest)) for number in numbers[len(flying) :])
             pages.append(await flying.popleft())
+            numbers = wire.next_pages(pages)
         for task in flying:
             task.cancel()
 
@@ -282,6 +298,17 @@ class MetrcClient:
 
     async def _get(self, request: wire.Request) -> object:
         keys = self._keys()
+        try:
+            return await self._ask(request, keys)
+        except MetrcUnauthorized:
+            # a new key kills the old one at once: in the middle of long work it may have been renewed
+            renewed = self._keys_again() if self._keys_again else keys
+            if renewed == keys:
+                raise
+            self._keys = lambda: renewed
+            return await self._ask(request, renewed)
+
+    async def _ask(self, request: wire.Request, keys: Keys) -> object:
         return await self._transport.get(
             self._base_url + request.path,
             partial(self._read, keys, request.asked),

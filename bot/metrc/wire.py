@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -68,6 +69,7 @@ _MAX_TEXT = 4_000
 _MAX_QUOTE = 200
 _MAX_WAIT = 120.0
 _MAX_ID = 2**63 - 1
+_MAX_SHAPES = 200  # kinds of rows whose keys are remembered
 _WAVE = 16  # METRC takes 10 at a time; the rest stand ready, and are few enough for a person to pass by
 
 
@@ -201,16 +203,51 @@ def _digits(text: str) -> Decimal:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Two values under one name leave it open which one is true."""
     value = dict(pairs)
-    if len(set(map(str.lower, value))) < len(pairs):
+    if len(value) < len(pairs) or not _names(tuple(value)).are_unlike:
         raise ValueError
     return value
+
+
+class _Names(dict[str, str | None]):
+    """The keys of an object by the name that is asked for, in any case; None: there is no such key."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        super().__init__()
+        self._folded = {key.lower(): key for key in keys}
+        self.are_unlike = len(self._folded) == len(keys)
+
+    def __missing__(self, name: str) -> str | None:
+        """Only this program's own names are ever asked for, so there is an end to them."""
+        self[name] = found = self._folded.get(name.lower())
+        return found
+
+
+_NAMES: dict[tuple[str, ...], _Names] = {}
+
+
+def _names(keys: tuple[str, ...]) -> _Names:
+    """Rows of one list have the same keys, and there are many rows; so what was made of them once is kept, if small."""
+    found = _NAMES.get(keys)
+    if found is None:
+        found = _Names(keys)
+        if sum(map(len, keys)) <= _MAX_TEXT:
+            if len(_NAMES) >= _MAX_SHAPES:
+                _NAMES.clear()
+            _NAMES[keys] = found
+    return found
 
 
 def _is_deep(value: object) -> bool:
     level = [value]
     for _ in range(_MAX_DEPTH - 1):
-        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
+        # most are texts and numbers, and there are very many of them
+        level = [child for parent in level for child in _children(parent) if type(child) in _NESTING]
+        if not level:
+            return False
     return any(_children(parent) for parent in level)
+
+
+_NESTING = frozenset({dict, list})  # the parser makes no others
 
 
 def _children(value: object) -> Collection[object]:
@@ -354,6 +391,11 @@ def page(body: object) -> Page[object]:
     )
 
 
+def first_pages(expected: int | None) -> range:
+    """The page numbers that may be asked for before any page came; one when it is not known how many rows there are."""
+    return range(1, 1 + max(1, min(_WAVE, -(-(expected or 0) // PAGE_SIZE))))
+
+
 def next_pages(pages: Sequence[Page[Any]]) -> range:
     """The page numbers that may be asked for, given the pages from 1 on; empty when there is nothing left to ask.
 
@@ -407,10 +449,11 @@ def must_be_whole(pages: Sequence[Page[Any]], asked: str) -> None:
 class _Row:
     """A JSON object read with care: keys in any case, a missing or mistyped value is None."""
 
-    __slots__ = ("_kind", "_values")
+    __slots__ = ("_kind", "_names", "_values")
 
     def __init__(self, values: Mapping[str, object], kind: str) -> None:
-        self._values = dict(zip(map(str.lower, values), values.values(), strict=True))
+        self._values = values
+        self._names = _names(tuple(values))
         self._kind = kind
 
     @classmethod
@@ -424,7 +467,8 @@ class _Row:
         return MetrcNotJson(f"METRC sent a {self._kind} without a usable “{key}”.")
 
     def value(self, key: str) -> object:
-        return self._values.get(key.lower())
+        name = self._names[key]
+        return None if name is None else self._values[name]
 
     def inner(self, key: str) -> _Row | None:
         value = self.value(key)
@@ -436,7 +480,11 @@ class _Row:
 
     def text(self, *keys: str) -> str | None:
         """The first of these keys that holds text; blank text is no text."""
-        return next((text for key in keys if (text := _text(self.value(key)))), None)
+        for key in keys:
+            text = _text(self.value(key))
+            if text:
+                return text
+        return None
 
     def code(self, key: str) -> str | None:
         """Text made of a number too: external numbers are anything a POS likes."""
@@ -480,7 +528,7 @@ class _Row:
         return _flag(self.value(key))
 
     def any_flag(self, *keys: str) -> bool:
-        return any(self.flag(key) for key in keys)
+        return any(map(self.flag, keys))
 
     def day(self, key: str) -> date | None:
         return _day(self.value(key))
@@ -502,14 +550,19 @@ def _text(value: object) -> str | None:
 def _number(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return None
-    number = Decimal(str(value))
-    if not number.is_finite() or not -_MAX_NUMBER < number.adjusted() < 20:
-        return None
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    return _usual(number) if number.is_finite() and -_MAX_NUMBER < number.adjusted() < 20 else None
+
+
+@lru_cache(maxsize=2000)
+def _usual(number: Decimal) -> Decimal:
     # 18.0, 18 and 1.8E+1 are one quantity and should read the same in a sentence; more than 28 digits are rounded.
     return Decimal(int(number)) if number == number.to_integral_value() else number.normalize()
 
 
 def _flag(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
     if isinstance(value, str):
         value = {"true": True, "false": False}.get(value.strip().lower())
     if isinstance(value, (bool, int, Decimal)) and value in {0, 1}:

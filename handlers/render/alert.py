@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from bot.alerts import Alert, Kind, Letter, State, What, snoozes
 from bot.attend import KEYS, QUIET, Snooze
-from bot.opening import Opening, spoken
+from bot.opening import Opening
+from handlers.render import words
 from handlers.render.blocks import (
     BUTTON_LIMIT,
     ELLIPSIS,
@@ -21,11 +22,10 @@ from handlers.render.blocks import (
     Message,
     actions,
     bold,
-    code,
     context,
     cut,
     cut_plain,
-    date,
+    is_channel,
     section,
     user,
 )
@@ -41,12 +41,12 @@ SNOOZE_ACTIONS: Final = {
 RENEWED_FORM: Final = "alert_key_renewed_form"
 RENEWED_BLOCK: Final = "renewed_on"
 
-ACKNOWLEDGE: Final = "Acknowledge"
-CLOSED_TODAY: Final = "Closed today"
-RENEWED: Final = "Renewed on…"
-UNKNOWN: Final = "This alert is no longer kept; a new one comes if the problem is still there."
-NO_DATE: Final = "Choose the day on which the key was made."
-NOT_KNOWN: Final = "Slack did not say who you are, so nothing was changed. Please press again in a minute."
+ACKNOWLEDGE: Final = words.ALERT_ACKNOWLEDGE
+CLOSED_TODAY: Final = words.ALERT_CLOSED_TODAY
+RENEWED: Final = words.ALERT_RENEWED
+UNKNOWN: Final = words.ALERT_UNKNOWN
+NO_DATE: Final = words.ALERT_NO_DATE
+NOT_KNOWN: Final = words.ALERT_NOT_KNOWN
 
 MOST_CHARACTERS: Final = 2800
 TEXT_LIMIT: Final = 2000
@@ -77,20 +77,20 @@ def render_alert(alert: Alert, opening: Opening, now: datetime) -> Message:
 
 def _headline(alert: Alert) -> str:
     if not alert.is_live:
-        lasted = f" · over after {spoken(alert.closed_at - alert.since)}" if alert.closed_at else ""
+        lasted = f" · {words.alert_over_after(alert.closed_at - alert.since)}" if alert.closed_at else ""
         return f"✓ {bold(alert.headline, MOST_CHARACTERS)}{lasted}"
     return f"{'○' if alert.state is not State.OPEN else '●'} {bold(alert.headline, MOST_CHARACTERS)}"
 
 
 def _notification(alert: Alert) -> str:
-    return f"Over: {alert.headline}" if not alert.is_live else f"{alert.headline} {alert.remedy}".strip()
+    return words.alert_over(alert.headline) if not alert.is_live else f"{alert.headline} {alert.remedy}".strip()
 
 
 def _guidance(alert: Alert) -> Iterator[Block]:
     if not alert.is_live:
         return
     if alert.kind in KEYS and "new key" in alert.remedy:
-        yield section(walk_through(_reference(alert)))
+        yield section(words.alert_walk_through(_reference(alert)))
     elif alert.remedy:
         yield section(cut(alert.remedy, MOST_CHARACTERS))
 
@@ -99,21 +99,6 @@ def _reference(alert: Alert) -> str:
     """Where the key is kept; an expiry's cause has the day of issue behind it."""
     cause = alert.members[0].cause
     return cause.rpartition("/")[0] if alert.kind is Kind.KEY_EXPIRY else cause
-
-
-def walk_through(reference: str) -> str:
-    """How to renew a key without it ever passing through Slack."""
-    return "\n".join(
-        [
-            "*To renew the key:*",
-            "1. In METRC, as the key's user: open *API Keys* in the user menu and generate a new one.",
-            f"2. Put it where {code(reference)} points, and into the POS in the same minute.",
-            "    A new key kills the old one at once, everywhere it is used.",
-            f"3. Run {code('countlast doctor')}. The key is read anew each time, so nothing is restarted.",
-            f"4. Press *{RENEWED}* and choose the day, so that the next expiry is known.",
-            "Never paste a key into Slack.",
-        ]
-    )
 
 
 # --- buttons ----------------------------------------------------------------------------------------------------------
@@ -141,7 +126,7 @@ def _snoozes(alert: Alert, opening: Opening, now: datetime) -> list[Block]:
         return []
     offered = dict(snoozes(opening, now))
     return [
-        _button(f"Snooze {length.value}", action_id=action_id, value=alert.id)
+        _button(words.alert_snooze(length.value), action_id=action_id, value=alert.id)
         for action_id, length in SNOOZE_ACTIONS.items()
         if length.value in offered
     ]
@@ -159,9 +144,9 @@ def _button(label: str, *, action_id: str, value: str, style: str | None = None)
 
 def _small_print(alert: Alert, opening: Opening) -> Block:
     zone = ZoneInfo(opening.zone)
-    told = [f"Since {date(min(member.since for member in alert.members), zone)}", *_hand(alert, zone)]
+    told = [words.alert_since(min(member.since for member in alert.members), zone), *_hand(alert, zone)]
     if alert.escalate_to and alert.state is State.OPEN:
-        told.append(f"goes to {_addressee(alert.escalate_to)} after {spoken(alert.escalate_after)}")
+        told.append(words.alert_goes_to(_addressee(alert.escalate_to), alert.escalate_after))
     return context(" · ".join(told))
 
 
@@ -169,29 +154,34 @@ def _hand(alert: Alert, zone: ZoneInfo) -> list[str]:
     """Who has it in hand; after the end, who had."""
     if not alert.by:
         return []
-    name = user(alert.by)
     if not alert.is_live:
-        return [f"attended to by {name}"]
-    until = date(alert.asks_again_at, zone) if alert.asks_again_at else ""
+        return [words.alert_attended(alert.by)]
     if alert.state is State.SNOOZED:
-        return [f"Snoozed by {name} until {until}"]
-    return [f"Acknowledged by {name}, asks again {until}"] if alert.state is State.ACKNOWLEDGED else []
+        return [words.alert_snoozed(alert.by, alert.asks_again_at, zone)]
+    if alert.state is State.ACKNOWLEDGED:
+        return [words.alert_acknowledged(alert.by, alert.asks_again_at, zone)]
+    return []
 
 
 def _addressee(place: str) -> str:
-    return f"<#{place}>" if place[:1] in {"C", "G"} and place.isalnum() else user(place)
+    return f"<#{place}>" if is_channel(place) else user(place)
 
 
 def _escalated(letter: Letter, opening: Opening) -> Message:
     alert = letter.alert
-    where = f"The alert is in {_addressee(alert.channel)}." if alert.channel else ""
+    where = words.alert_is_in(_addressee(alert.channel)) if alert.channel else ""
     own = [_button(ACKNOWLEDGE, action_id=ACKNOWLEDGE_ACTION, value=alert.id, style="primary")]
     blocks = (
         section(cut(letter.text, MOST_CHARACTERS) or ELLIPSIS),
         actions(f"alert/{alert.version}", own),
-        context(f"Since {date(alert.since, ZoneInfo(opening.zone))}. {where}".strip()),
+        context(f"{words.alert_since(alert.since, ZoneInfo(opening.zone))}. {where}".strip()),
     )
     return Message(text=cut(letter.text, TEXT_LIMIT) or ELLIPSIS, blocks=blocks)
+
+
+def render_elsewhere(message: Message, channel: str, reason: str) -> Message:
+    """The same for on-call alone, with how to mend the channel that did not take it."""
+    return Message(message.text, (*message.blocks, context(words.alert_elsewhere(_addressee(channel), reason))))
 
 
 def _sentence(markup: str) -> Message:
@@ -201,9 +191,7 @@ def _sentence(markup: str) -> Message:
 def _marked(message: Message, *, is_repeat: bool) -> Message:
     if not is_repeat:
         return message
-    return Message(
-        message.text, (*message.blocks, context("This may be a repeat: it was not clear whether Slack took it."))
-    )
+    return Message(message.text, (*message.blocks, context(words.ALERT_MAY_BE_A_REPEAT)))
 
 
 # --- answers to those who press ---------------------------------------------------------------------------------------
@@ -211,16 +199,17 @@ def _marked(message: Message, *, is_repeat: bool) -> Message:
 
 def render_taken(alert: Alert, by: str) -> str:
     """Somebody was first."""
-    if not alert.is_live:
-        return "This alert has already ended."
-    return "You already have it in hand." if alert.by == by else f"{user(alert.by or '')} already has it in hand."
+    return words.alert_taken(alert.by, by, is_live=alert.is_live)
+
+
+def not_in_channel(channel: str) -> str:
+    """Who is not where the alert was told."""
+    return words.alert_not_yours(_addressee(channel))
 
 
 def render_renewed(alert: Alert, by: str, on: object) -> str:
     """The thread hears of a renewed key."""
-    shops = len(alert.licenses)
-    of = "" if shops == 1 else f" for {shops} shops"
-    return f"{user(by)} renewed the METRC key on {on}{of}. The next round tries it."
+    return words.alert_was_renewed(by, on, len(alert.licenses))
 
 
 def render_renewed_form(alert: Alert, metadata: str, today: object) -> Block:
@@ -229,15 +218,15 @@ def render_renewed_form(alert: Alert, metadata: str, today: object) -> Block:
         "type": "modal",
         "callback_id": RENEWED_FORM,
         "private_metadata": metadata,
-        "title": {"type": "plain_text", "text": "Key renewed"},
-        "submit": {"type": "plain_text", "text": "Keep the date"},
-        "close": {"type": "plain_text", "text": "Cancel"},
+        "title": {"type": "plain_text", "text": words.ALERT_RENEWED_TITLE},
+        "submit": {"type": "plain_text", "text": words.ALERT_RENEWED_SUBMIT},
+        "close": {"type": "plain_text", "text": words.FORM_CLOSE},
         "blocks": [
-            section(f"{cut(alert.headline, 1000)}\nOnly the day is kept. Never paste a key into Slack."),
+            section(f"{cut(alert.headline, 1000)}\n{words.ALERT_RENEWED_NOTE}"),
             {
                 "type": "input",
                 "block_id": RENEWED_BLOCK,
-                "label": {"type": "plain_text", "text": "Renewed on"},
+                "label": {"type": "plain_text", "text": words.ALERT_RENEWED_LABEL},
                 "element": {"type": "datepicker", "action_id": RENEWED_BLOCK, "initial_date": str(today)},
             },
         ],

@@ -7,12 +7,9 @@ Text comes in two sorts. *Foreign* text (a record's name, an error's sentence) i
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 Block = dict[str, Any]
 
@@ -27,8 +24,10 @@ ELLIPSIS: Final = "…"
 
 # Characters that reorder or hide what a reader sees: a name could otherwise pass for another one.
 _INVISIBLE: Final = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+# Control characters, and those that separate lines or paragraphs: the categories Cc, Zl and Zp.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Back-ticks would open or end a code span, so they become plain quotes.
-_ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
+_ESCAPES: Final[dict[int, str]] = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,17 @@ def size(text: str) -> int:
 
 def one_line(text: str) -> str:
     """Foreign text without control, reordering and zero-width characters, its white space collapsed."""
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    text = _INVISIBLE.sub("", text)
-    text = "".join(" " if unicodedata.category(c) in {"Cc", "Zl", "Zp"} else c for c in text)
+    # nearly every text is, and then holds none of what is looked for here
+    if not text.isprintable():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        text = _INVISIBLE.sub("", text)
+        text = _CONTROL.sub(" ", text)
     return " ".join(text.split())
 
 
 def escape(text: str) -> str:
     """Foreign text as markup of one line: nothing in it can mention, link or fake another line."""
-    return "".join(_ESCAPES.get(c, c) for c in one_line(text))
+    return one_line(text).translate(_ESCAPES)
 
 
 def cut(text: str, limit: int) -> str:
@@ -68,13 +69,15 @@ def cut_plain(text: str, limit: int) -> str:
 
 
 def _cut(text: str, limit: int, *, escaped: bool) -> str:
-    pieces = [_ESCAPES.get(c, c) if escaped else c for c in text]
-    if size("".join(pieces)) <= limit:
-        return "".join(pieces)
+    whole = text.translate(_ESCAPES) if escaped else text
+    if size(whole) <= limit:
+        return whole
     room = limit - size(ELLIPSIS)
     kept: list[str] = []
-    for piece in pieces:
-        room -= size(piece)
+    # every character takes a unit or more, so none behind so many can be kept
+    for character in text[: max(0, room)]:
+        piece = _ESCAPES.get(ord(character), character) if escaped else character
+        room -= 2 if piece > "\uffff" else len(piece)
         if room < 0:
             break
         kept.append(piece)
@@ -91,6 +94,16 @@ def bold(text: str, limit: int) -> str:
     return f"*{cut(text.replace('*', '∗'), limit) or ELLIPSIS}*"
 
 
+def is_channel(place: str | None) -> bool:
+    """Whether an id is a channel's, and not a person's."""
+    return place is not None and place[:1] in {"C", "G"} and place.isalnum()
+
+
+def is_person(name: str) -> bool:
+    """Whether it is a user's id, and not a plain name or a group."""
+    return name[:1] in {"U", "W"} and len(name) > 2 and name.isalnum() and name.isupper()
+
+
 def user(user_id: str) -> str:
     """A mention of a Slack user id; anything else is only shown."""
     return f"<@{user_id}>" if re.fullmatch(r"[UW][A-Z0-9]{2,30}", user_id) else cut(user_id, 40)
@@ -99,19 +112,6 @@ def user(user_id: str) -> str:
 def link(address: str, markup: str) -> str:
     """A link to a message of this workspace, whose address Slack itself has told."""
     return f"<{escape(address).replace('|', '%7C')}|{markup}>"
-
-
-def date(at: datetime, zone: ZoneInfo) -> str:
-    """A moment as each reader's own clock shows it; where that cannot be drawn, on the shop's wall clock."""
-    local = at.astimezone(zone)
-    fallback = f"{local:%H:%M} {local.tzname() or ''} on {local:%b} {local.day}".replace("  ", " ")
-    return f"<!date^{int(at.astimezone(UTC).timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
-
-
-def listed(items: Sequence[str], most: int, *, between: str = ", ") -> str:
-    """Markup items in a row; what does not fit is counted: ``a, b … 3 more``."""
-    shown = between.join(items[:most])
-    return f"{shown} {ELLIPSIS} {len(items) - most} more" if len(items) > most else shown
 
 
 def section(markup: str) -> Block:

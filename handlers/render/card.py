@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from bot import removals
 from bot.model import DuplicateKind
 from bot.removals import Intent, Policy, State, Target
-from handlers.render import card_words, words
+from handlers.render import words
 from handlers.render.blocks import (
     BUTTON_LIMIT,
     Block,
@@ -26,10 +26,10 @@ from handlers.render.blocks import (
     cut,
     cut_plain,
     danger_button,
-    date,
     section,
     size,
 )
+from handlers.render.words import date
 
 APPROVE_ACTION: Final = "remove_duplicate"
 DECLINE_ACTION: Final = "decline_removal"
@@ -54,7 +54,7 @@ _SHOWN_FACTS: Final = {
 def render_card(intent: Intent, policy: Policy, place: str, zone: ZoneInfo) -> Message:
     """The card as the removal stands. ``policy``: whom it waits for; ``place``: the shop's name."""
     parts = [
-        section(card_words.title(intent)),
+        section(words.card_title(intent)),
         *_paragraph(_account(intent, zone)),
         *_paragraph(_steps(intent)),
         section(_records(intent)),
@@ -63,7 +63,7 @@ def render_card(intent: Intent, policy: Policy, place: str, zone: ZoneInfo) -> M
         *_buttons(intent),
         context(*_small_print(intent, place, zone)),
     ]
-    return Message(text=cut_plain(card_words.notification(intent), 2000), blocks=tuple(parts))
+    return Message(text=cut_plain(words.card_notification(intent), 2000), blocks=tuple(parts))
 
 
 def _paragraph(markup: str) -> list[Block]:
@@ -72,10 +72,10 @@ def _paragraph(markup: str) -> list[Block]:
 
 def _account(intent: Intent, zone: ZoneInfo) -> str:
     """Who decided and what came of it; before that, why it is a duplicate."""
-    decided = [line for line in (card_words.approvals(intent, zone), card_words.decision(intent, zone)) if line]
+    decided = [line for line in (words.card_approvals(intent, zone), words.card_decision(intent, zone)) if line]
     if intent.state is State.PROPOSED:
         return "\n".join([*dict.fromkeys(cut(text, 500) for text in (intent.headline, intent.why) if text), *decided])
-    return "\n".join([*decided, card_words.news(intent)])
+    return "\n".join([*decided, words.card_news(intent)])
 
 
 # --- what goes, what stays --------------------------------------------------------------------------------------------
@@ -84,8 +84,8 @@ def _account(intent: Intent, zone: ZoneInfo) -> str:
 def _records(intent: Intent) -> str:
     if len(intent.targets) == 1:
         (target,) = intent.targets
-        pairs = zip(card_words.roles(intent), (target.keep, target.record_id), strict=True)
-        return "\n".join(card_words.record(role, _name(intent, one), _facts(intent, one)) for role, one in pairs)
+        pairs = zip(words.card_roles(intent), (target.keep, target.record_id), strict=True)
+        return "\n".join(words.card_record(role, _name(intent, one), _facts(intent, one)) for role, one in pairs)
     return _list(intent)
 
 
@@ -98,7 +98,7 @@ def _facts(intent: Intent, record: str) -> list[str]:
     facts = dict(seen.facts or ()) if seen is not None else {}
     wanted = _SHOWN_FACTS.get(intent.kind, ())
     told = [_fact(name, facts[name]) for name in wanted if facts.get(name, "none") not in {"none", "not read"}]
-    return [*told, "finalized"] if facts.get(removals.FINALIZED) == "yes" else told
+    return [*told, words.CARD_FINALIZED] if facts.get(removals.FINALIZED) == "yes" else told
 
 
 def _fact(name: str, value: str) -> str:
@@ -107,14 +107,14 @@ def _fact(name: str, value: str) -> str:
 
 def _list(intent: Intent) -> str:
     """All records of a list, those that are gone marked; Slack folds what is long."""
-    done = card_words.progress(len(intent.removed), len(intent.targets))
-    lines = [f"*{done}*" if intent.removed else f"*{card_words.what(intent)}*"]
+    done = words.card_progress(len(intent.removed), len(intent.targets))
+    lines = [f"*{done}*" if intent.removed else f"*{words.card_what(intent)}*"]
     room = LIST_BUDGET
     for number, target in enumerate(intent.targets):
         line = _list_line(intent, target)
         room -= size(line) + 1
         if room < 0:
-            return "\n".join([*lines, card_words.more(len(intent.targets) - number)])
+            return "\n".join([*lines, words.more(len(intent.targets) - number)])
         lines.append(line)
     return "\n".join(lines)
 
@@ -122,8 +122,7 @@ def _list(intent: Intent) -> str:
 def _list_line(intent: Intent, target: Target) -> str:
     mark = "✓" if target.is_done else "•"
     facts = _facts(intent, target.record_id)[:2]
-    told = f" ({' · '.join(facts)})" if facts else ""
-    return f"{mark} {cut(target.record_id, 40)}{told}, keep {cut(target.keep, 40)}"
+    return f"{mark} {words.card_line(target.record_id, target.keep, facts)}"
 
 
 def _effects(intent: Intent) -> str:
@@ -134,9 +133,9 @@ def _effects(intent: Intent) -> str:
     for target in intent.targets:
         for effect in target.effects:
             given[effect.label] = given.get(effect.label, Decimal(0)) + effect.quantity
-    lines = [card_words.effect(label, *_before(intent, label, by)) for label, by in given.items()]
+    lines = [words.card_effect(label, *_before(intent, label, by)) for label, by in given.items()]
     left = len(lines) - MOST_PACKAGES
-    return "\n".join([*lines[:MOST_PACKAGES], card_words.more(left)] if left > 0 else lines)
+    return "\n".join([*lines[:MOST_PACKAGES], words.more(left)] if left > 0 else lines)
 
 
 def _before(intent: Intent, label: str, by: Decimal) -> tuple[Decimal | None, Decimal, str]:
@@ -150,7 +149,7 @@ def _before(intent: Intent, label: str, by: Decimal) -> tuple[Decimal | None, De
 
 
 def _steps(intent: Intent) -> str:
-    if intent.state is not State.APPROVED or not card_words.by_hand(intent):
+    if intent.state is not State.APPROVED or not words.card_by_hand(intent):
         return ""
     return "\n".join(f"{number}. {cut(step, 400)}" for number, step in enumerate(removals.steps(intent), 1))
 
@@ -162,7 +161,7 @@ def _whom(intent: Intent, policy: Policy) -> str:
     out |= {one.person for one in intent.approvals}
     left = [one for one in policy.approvers if one not in out]
     needed = intent.needed - len(intent.approvals)
-    return card_words.who_may(left, needed=needed, second_person=policy.second_person)
+    return words.card_who_may(left, needed=needed, second_person=policy.second_person)
 
 
 def _buttons(intent: Intent) -> list[Block]:
@@ -174,35 +173,35 @@ def _buttons(intent: Intent) -> list[Block]:
 def _elements(intent: Intent) -> Iterator[Block]:
     if intent.state is State.PROPOSED:
         yield _approve(intent)
-        yield _button(card_words.DECLINE, DECLINE_ACTION, intent)
-        yield _button(card_words.WITHDRAW, WITHDRAW_ACTION, intent)
-    elif intent.state is State.APPROVED and card_words.by_hand(intent):
-        yield _button(card_words.CHECK_DONE, CHECK_ACTION, intent) | {"style": "primary"}
+        yield _button(words.CARD_DECLINE, DECLINE_ACTION, intent)
+        yield _button(words.CARD_WITHDRAW, WITHDRAW_ACTION, intent)
+    elif intent.state is State.APPROVED and words.card_by_hand(intent):
+        yield _button(words.CARD_CHECK_DONE, CHECK_ACTION, intent) | {"style": "primary"}
         yield _abandon(intent)
-        yield _button(card_words.WITHDRAW, WITHDRAW_ACTION, intent)
+        yield _button(words.CARD_WITHDRAW, WITHDRAW_ACTION, intent)
     elif intent.state is State.APPROVED and not intent.has_sent:
-        yield _button(card_words.WITHDRAW, WITHDRAW_ACTION, intent)
+        yield _button(words.CARD_WITHDRAW, WITHDRAW_ACTION, intent)
     elif intent.state is State.UNKNOWN:
-        yield _button(card_words.CHECK, CHECK_ACTION, intent)
+        yield _button(words.CARD_CHECK, CHECK_ACTION, intent)
         yield _abandon(intent)
 
 
 def _approve(intent: Intent) -> Block:
     dialog = confirmation(
-        card_words.confirm_title(intent),
-        card_words.confirm_text(intent),
-        yes=card_words.confirm_yes(intent),
-        no="Leave it",
+        words.card_confirm_title(intent),
+        words.card_confirm_text(intent),
+        yes=words.card_confirm_yes(intent),
+        no=words.CARD_LEAVE_IT,
     )
-    label = words.button(by_bot=not card_words.by_hand(intent))
+    label = words.button(by_bot=not words.card_by_hand(intent))
     button = danger_button(label, action_id=APPROVE_ACTION, value=intent.id, confirm=dialog)
-    return button | {"accessibility_label": cut_plain(card_words.act(intent), BUTTON_LIMIT)}
+    return button | {"accessibility_label": cut_plain(words.card_act(intent), BUTTON_LIMIT)}
 
 
 def _abandon(intent: Intent) -> Block:
-    text = "Countlast then stops asking about it. It removes nothing, and nothing is taken back."
-    dialog = confirmation("Give this removal up?", text, yes="Give up", no="Keep it open")
-    return _button(card_words.ABANDON, ABANDON_ACTION, intent) | {"confirm": dialog}
+    text = words.CARD_GIVE_UP_TEXT
+    dialog = confirmation(words.CARD_GIVE_UP_TITLE, text, yes=words.CARD_GIVE_UP, no=words.CARD_KEEP_OPEN)
+    return _button(words.CARD_ABANDON, ABANDON_ACTION, intent) | {"confirm": dialog}
 
 
 def _button(label: str, action_id: str, intent: Intent) -> Block:
@@ -218,12 +217,12 @@ def _button(label: str, action_id: str, intent: Intent) -> Block:
 
 
 def _small_print(intent: Intent, place: str, zone: ZoneInfo) -> Iterator[str]:
-    yield card_words.asked_by(intent.askers)
-    yield f"{card_words.evidence(intent.digest)} as of {date(intent.sight.at, zone)}"
+    yield words.card_asked_by(intent.askers)
+    yield f"{words.card_evidence(intent.digest)} {words.as_of(intent.sight.at, zone)}"
     if intent.state is State.PROPOSED:
-        yield card_words.open_until(date(intent.expires_at, zone))
+        yield words.card_open_until(date(intent.expires_at, zone))
     if intent.state is State.DONE and intent.checks_left and intent.due_at is not None and intent.held is not None:
-        yield card_words.looked_at_again(date(intent.due_at, zone))
+        yield words.card_looked_at_again(date(intent.due_at, zone))
     yield f"{cut(place, 80)} · {code(intent.diagnosis_id, 60)}"
 
 
@@ -232,20 +231,20 @@ def _small_print(intent: Intent, place: str, zone: ZoneInfo) -> Iterator[str]:
 
 def render_decline_form(intent: Intent, metadata: str) -> Block:
     """The modal that asks why. ``metadata`` comes back with the answer."""
-    options = [{"text": _plain(text), "value": value} for value, text in card_words.REASONS.items()]
+    options = [{"text": _plain(text), "value": value} for value, text in words.CARD_REASONS.items()]
     return {
         "type": "modal",
         "callback_id": DECLINE_FORM,
         "private_metadata": metadata,
-        "title": _plain(card_words.FORM_TITLE),
-        "submit": _plain(card_words.FORM_SUBMIT),
-        "close": _plain("Cancel"),
+        "title": _plain(words.CARD_FORM_TITLE),
+        "submit": _plain(words.CARD_FORM_SUBMIT),
+        "close": _plain(words.FORM_CLOSE),
         "blocks": [
-            section(f"{cut(card_words.act(intent), 60)}: {cut(intent.headline, 300)}"),
+            section(f"{cut(words.card_act(intent), 60)}: {cut(intent.headline, 300)}"),
             {
                 "type": "input",
                 "block_id": REASON_BLOCK,
-                "label": _plain(card_words.FORM_REASON),
+                "label": _plain(words.CARD_FORM_REASON),
                 "element": {
                     "type": "static_select",
                     "action_id": REASON_BLOCK,
@@ -257,7 +256,7 @@ def render_decline_form(intent: Intent, metadata: str) -> Block:
                 "type": "input",
                 "block_id": NOTE_BLOCK,
                 "optional": True,
-                "label": _plain(card_words.FORM_NOTE),
+                "label": _plain(words.CARD_FORM_NOTE),
                 "element": {"type": "plain_text_input", "action_id": NOTE_BLOCK, "max_length": 300},
             },
         ],

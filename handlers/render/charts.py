@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from bot.digest import Arrivals, Digest, Week
-from bot.opening import spoken
 from bot.sweep_groups import Sweep
+from handlers.render import words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,26 +42,26 @@ def silence_chart(of: Arrivals) -> bytes:
             width=1 / 24,
             bottom=low,
             color=PALE,
-            label="expected",
+            label=words.CHART_EXPECTED,
         )
     axes.bar(
         [_days(at + middle) for at, _ in of.hours],
         [n for _, n in of.hours],
         width=width * 0.55,
         color=LINE,
-        label="recorded by METRC",
+        label=words.CHART_RECORDED,
     )
     axes.axvline(_days(of.broke_at), color=ALARM, linewidth=1.6)
     top = max([1.0, *(float(n) for _, n in of.hours), *(band.high for band in of.expected)])
     axes.set_ylim(0, top * 1.25)
     axes.annotate(
-        f"broke at {_clock(of.broke_at, zone)}", (_days(of.broke_at), top * 1.22), xytext=(-5, 0),
+        words.chart_broke(_clock(of.broke_at, zone)), (_days(of.broke_at), top * 1.22), xytext=(-5, 0),
         textcoords="offset points", ha="right", va="top", color=ALARM, fontsize=9,
     )  # fmt: skip
     axes.set_xlim(_days(of.hours[0][0]), _days(of.until + middle))
     _hours(axes, zone)
-    axes.set_ylabel("receipts an hour")
-    axes.set_title(f"{_plain(of.name)}: receipts recorded by METRC", loc="left", fontsize=11, color=INK)
+    axes.set_ylabel(words.CHART_AN_HOUR)
+    axes.set_title(_plain(words.chart_of_receipts(of.name)), loc="left", fontsize=11, color=INK)
     axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
     return _png(figure)
 
@@ -71,13 +71,12 @@ def silence_alt(of: Arrivals) -> str:
     zone = ZoneInfo(of.zone)
     before = sum(n for at, n in of.hours if at < of.broke_at)
     after = sum(n for at, n in of.hours if at >= of.broke_at)
-    usual = ""
+    due: float | None = None
     if of.expected:
         later = [band.expected for band in of.expected if band.start >= of.broke_at]
-        usual = f"; {sum(later):.0f} were to be expected since" if later else ""
-    return (
-        f"Chart: receipts METRC recorded at {of.name} hour by hour over the last {spoken(of.until - of.hours[0][0])}. "
-        f"{before} before it broke at {_clock(of.broke_at, zone)}, {after} after it{usual}."
+        due = sum(later) if later else None
+    return words.chart_of_silence(
+        of.name, of.until - of.hours[0][0], _clock(of.broke_at, zone), before=before, after=after, due=due
     )
 
 
@@ -91,14 +90,14 @@ def digest_chart(of: Digest) -> bytes:
         counts = [float(_count(week, name, _names(of.weeks))) for week in of.weeks]
         causes.bar(places, counts, bottom=bottom, color=colour, width=0.7, label=name.replace("_", " "))
         bottom = [one + other for one, other in zip(bottom, counts, strict=True)]
-    causes.set_title("Differences explained, by cause", loc="left", fontsize=10, color=INK)
+    causes.set_title(words.CHART_DIFFERENCES, loc="left", fontsize=10, color=INK)
     if _names(of.weeks):
         causes.legend(loc="upper left", frameon=False, fontsize=8, ncols=3)
     causes.set_ylim(0, max(4.0, *bottom) * 1.4)
-    for at, (colour, name) in enumerate(((LINE, "half of them"), (ALARM, "95 of 100"))):
+    for at, (colour, name) in enumerate(((LINE, words.CHART_HALF), (ALARM, words.CHART_MOST))):
         points = [(n, week.delay[at] / 60) for n, week in enumerate(of.weeks) if week.delay]
         delays.plot([n for n, _ in points], [m for _, m in points], color=colour, marker="o", markersize=4, label=name)
-    delays.set_title("Minutes from the sale to METRC's record", loc="left", fontsize=10, color=INK)
+    delays.set_title(words.CHART_MINUTES, loc="left", fontsize=10, color=INK)
     delays.set_ylim(0, max([4.0, *(week.delay[1] / 60 for week in of.weeks if week.delay)]) * 1.35)
     delays.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
     alerts.bar(places, [sum(week.alerts.values()) for week in of.weeks], color=ALARM, width=0.7)
@@ -116,10 +115,7 @@ def digest_alt(of: Digest) -> str:
     told = ", ".join(str(week.discrepancies) for week in weeks)
     alerts = ", ".join(str(sum(week.alerts.values())) for week in weeks)
     delays = ", ".join(f"{week.delay[0] / 60:.0f}" if week.delay else "none" for week in weeks)
-    return (
-        f"Charts over {len(weeks)} weeks, oldest first. Differences explained: {told}. "
-        f"Median minutes from the sale to METRC's record: {delays}. Alerts: {alerts}."
-    )
+    return words.charts_of_weeks(len(weeks), told, delays, alerts)
 
 
 def causes_chart(of: Sweep, name: str) -> bytes:
@@ -135,14 +131,14 @@ def causes_chart(of: Sweep, name: str) -> bytes:
     for place, (_, count) in enumerate(counts):
         axes.annotate(f" {count:,}", (count, place), va="center", fontsize=9, color=INK)
     axes.set_xlim(0, max(4.0, *(float(count) for _, count in counts)) * 1.12)
-    axes.set_title(f"{_plain(name)}: packages by cause", loc="left", fontsize=11, color=INK)
+    axes.set_title(_plain(words.chart_by_cause(name)), loc="left", fontsize=11, color=INK)
     return _png(figure)
 
 
 def causes_alt(of: Sweep, name: str) -> str:
     """The same in words."""
     told = ", ".join(f"{cause} {count:,}" for cause, count in _packages_by_cause(of))
-    return f"Chart: packages of {name} that do not agree, by cause. {told}."
+    return words.chart_of_causes(name, told)
 
 
 def _packages_by_cause(of: Sweep) -> list[tuple[str, int]]:

@@ -22,22 +22,9 @@ from bot.model import (
     SubjectKind,
 )
 from bot.settings import FacilitySettings
-from handlers.render import ask_words, words
-from handlers.render.blocks import (
-    Block,
-    Message,
-    actions,
-    bold,
-    button,
-    code,
-    context,
-    cut,
-    date,
-    listed,
-    section,
-    size,
-    user,
-)
+from handlers.render import words
+from handlers.render.blocks import Block, Message, actions, bold, button, code, context, cut, section, size
+from handlers.render.words import listed
 
 EVIDENCE_ACTION: Final = "show_evidence"
 AGAIN_ACTION: Final = "ask_again"
@@ -74,10 +61,10 @@ def render_answer(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: st
 
 def _buttons(diagnosis_id: str) -> Block:
     labels = (
-        (EVIDENCE_ACTION, ask_words.EVIDENCE_BUTTON),
-        (AGAIN_ACTION, ask_words.AGAIN_BUTTON),
-        (HAND_ACTION, ask_words.HAND_BUTTON),
-        (RIGHT_ACTION, ask_words.RIGHT_BUTTON),
+        (EVIDENCE_ACTION, words.EVIDENCE_BUTTON),
+        (AGAIN_ACTION, words.AGAIN_BUTTON),
+        (HAND_ACTION, words.HAND_BUTTON),
+        (RIGHT_ACTION, words.RIGHT_BUTTON),
     )
     return actions("answer", [button(label, action_id=action, value=diagnosis_id) for action, label in labels])
 
@@ -96,7 +83,7 @@ def render_evidence(diagnosis: Diagnosis, facility: FacilitySettings) -> tuple[M
     shown = pages[:EVIDENCE_MESSAGES]
     left_out = sum(len(page) for page in pages[EVIDENCE_MESSAGES:])
     if left_out:
-        shown[-1].append(f"… {left_out} more lines, kept with question {code(diagnosis.id, 60)}")
+        shown[-1].append(words.more_evidence(left_out, diagnosis.id))
     return tuple(_evidence_message(page, number, len(shown)) for number, page in enumerate(shown, 1))
 
 
@@ -108,12 +95,12 @@ def _account(diagnosis: Diagnosis) -> str:
     if gap is None:
         return words.no_gap(diagnosis.cause)
     unit = cut(gap.unit, 30)
-    return "\n".join([f"*{_sides(gap)} · difference {words.signed(gap.difference)} {unit}*", *_shares(gap)])
+    return "\n".join([f"*{_sides(gap)} · {words.difference(gap.difference, unit)}*", *_shares(gap)])
 
 
 def _sides(gap: Gap) -> str:
-    sides = f"POS {words.side(gap.pos)} · METRC {words.side(gap.metrc)}"
-    return sides if gap.shelf is None else f"{sides} · shelf {words.number(gap.shelf)}"
+    sides = words.sides(gap.pos, gap.metrc)
+    return sides if gap.shelf is None else f"{sides} · {words.shelf(gap.shelf)}"
 
 
 def _shares(gap: Gap) -> Iterator[str]:
@@ -121,12 +108,12 @@ def _shares(gap: Gap) -> Iterator[str]:
         yield f"{words.signed(share.quantity)}  {words.event(share.code)}: {_refs(share)}"
     rest = gap.explained[MOST_SHARES:]
     if rest:
-        yield f"{words.signed(sum((s.quantity for s in rest), Decimal(0)))}  … {len(rest)} more"
-    yield f"unexplained {words.signed(gap.unexplained)}"
+        yield f"{words.signed(sum((s.quantity for s in rest), Decimal(0)))}  {words.more(len(rest))}"
+    yield words.unexplained(gap.unexplained)
 
 
 def _refs(share: Share) -> str:
-    return listed([cut(words.reference(ref), 44) for ref in share.refs], MOST_REFS) or "no record named"
+    return listed([cut(words.reference(ref), 44) for ref in share.refs], MOST_REFS) or words.NO_RECORD
 
 
 # --- the packages of a receipt, manifest or product -------------------------------------------------------------------
@@ -149,9 +136,9 @@ def _packages(diagnosis: Diagnosis) -> str:
 
 
 def _what_to_do(diagnosis: Diagnosis, zone: ZoneInfo) -> str:
-    lines = [f"*Do:* {cut(diagnosis.action.text, 700) or 'Nothing.'}"]
+    lines = [words.do(diagnosis.action.text)]
     if diagnosis.action.not_before is not None:
-        lines.append(f"*Not before:* {date(diagnosis.action.not_before, zone)}")
+        lines.append(words.not_before(diagnosis.action.not_before, zone))
     if diagnosis.must_not:
         lines.append(f"*{words.must_not(diagnosis.must_not)}*")
     return "\n".join(lines)
@@ -195,19 +182,18 @@ def _check_line(outcome: Outcome) -> str:
 
 def _small_print(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Iterator[str]:
     yield words.sureness(diagnosis)
-    yield f"METRC {_as_of(diagnosis.as_of.metrc, facility.zone)} · POS {_as_of(diagnosis.as_of.pos, facility.zone)}"
+    yield words.sides_as_of(diagnosis.as_of.metrc, diagnosis.as_of.pos, facility.zone)
     if diagnosis.related:
-        yield f"Also concerns {listed([code(label, 40) for label in diagnosis.related], MOST_RELATED)}"
-    who = f", asked by {user(asked_by)}" if asked_by else ""
-    yield f"{cut(facility.name, 80)}{who} · {code(diagnosis.id, 60)}"
+        yield words.also_concerns(diagnosis.related, MOST_RELATED)
+    yield f"{words.asked_at(facility.name, asked_by)} · {code(diagnosis.id, 60)}"
 
 
 def _as_of(at: datetime | None, zone: ZoneInfo) -> str:
-    return f"as of {date(at, zone)}" if at else "not read"
+    return words.as_of(at, zone)
 
 
 def _fallback(diagnosis: Diagnosis) -> str:
-    lines = [cut(diagnosis.headline, 400), f"Do: {cut(diagnosis.action.text, 700)}"]
+    lines = [cut(diagnosis.headline, 400), words.do_plainly(diagnosis.action.text)]
     if diagnosis.must_not:
         lines.append(words.must_not(diagnosis.must_not))
     return "\n".join(line for line in lines if line)
@@ -257,6 +243,6 @@ def _weight(line: str) -> int:
 
 
 def _evidence_message(lines: list[str], number: int, of: int) -> Message:
-    title = "What was read" if of == 1 else f"What was read, {number} of {of}"
+    title = words.what_was_read(number, of)
     blocks = tuple(context("\n".join(page)) for page in _paged(lines, 2600))
     return Message(text=title, blocks=(context(f"*{title}*"), *blocks))

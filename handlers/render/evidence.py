@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from bot.model import Diagnosis, Outcome, Quote
 from bot.settings import FacilitySettings
-from handlers.render import ask_words, words
-from handlers.render.blocks import Block, button, code, context, cut, cut_plain, date, section, size
+from handlers.render import words
+from handlers.render.blocks import Block, button, code, context, cut, cut_plain, section, size
 
 NEXT_ACTION: Final = "evidence_next"
 PREVIOUS_ACTION: Final = "evidence_previous"
@@ -22,10 +22,10 @@ SAYS_LIMIT: Final = 1800
 
 def render_loading() -> dict[str, Any]:
     """What stands there until the evidence was looked up."""
-    return render_notice(ask_words.LOADING)
+    return render_notice(words.LOADING)
 
 
-def render_notice(markup: str, title: str = ask_words.EVIDENCE_TITLE) -> dict[str, Any]:
+def render_notice(markup: str, title: str = words.EVIDENCE_TITLE) -> dict[str, Any]:
     """A form that only says one thing."""
     return _modal([section(markup)], title)
 
@@ -36,8 +36,8 @@ def render_evidence_page(diagnosis: Diagnosis, facility: FacilitySettings, numbe
     number = max(1, min(number, len(pages)))
     blocks = [section(f"*{cut(diagnosis.headline, 300)}*"), *pages[number - 1]]
     if len(pages) > 1:
-        blocks += [context(ask_words.page_of(number, len(pages))), _leaf(diagnosis.id, number, len(pages))]
-    return _modal(blocks, ask_words.EVIDENCE_TITLE)
+        blocks += [context(words.page_of(number, len(pages))), _leaf(diagnosis.id, number, len(pages))]
+    return _modal(blocks, words.EVIDENCE_TITLE)
 
 
 def _paged(diagnosis: Diagnosis, facility: FacilitySettings) -> list[list[Block]]:
@@ -57,7 +57,7 @@ def _paged(diagnosis: Diagnosis, facility: FacilitySettings) -> list[list[Block]
             pages[-1].append(reading)
             room -= weight
             count += 1
-    return pages if pages[0] else [[section(ask_words.EVIDENCE_NONE)]]
+    return pages if pages[0] else [[section(words.EVIDENCE_NONE)]]
 
 
 def _heading(outcome: Outcome) -> str:
@@ -74,16 +74,16 @@ def _readings(outcome: Outcome, facility: FacilitySettings) -> Iterator[Block]:
 
 def _reading(quote: Quote, facility: FacilitySettings) -> str:
     source = words.SYSTEMS.get(quote.source) or cut(quote.source, 20)
-    when = f"as of {date(quote.as_of, facility.zone)}" if quote.as_of else "not read"
+    when = words.as_of(quote.as_of, facility.zone)
     return f"{source} {code(quote.asked, ASKED_LIMIT)}, {when}\n{cut(quote.says, SAYS_LIMIT) or '…'}"
 
 
 def _leaf(answer_id: str, number: int, of: int) -> Block:
     leaves = []
     if number > 1:
-        leaves.append(button(ask_words.PREVIOUS_PAGE, action_id=PREVIOUS_ACTION, value=f"{answer_id}:{number - 1}"))
+        leaves.append(button(words.PREVIOUS_PAGE, action_id=PREVIOUS_ACTION, value=f"{answer_id}:{number - 1}"))
     if number < of:
-        leaves.append(button(ask_words.NEXT_PAGE, action_id=NEXT_ACTION, value=f"{answer_id}:{number + 1}"))
+        leaves.append(button(words.NEXT_PAGE, action_id=NEXT_ACTION, value=f"{answer_id}:{number + 1}"))
     return {"type": "actions", "elements": leaves}
 
 
@@ -91,6 +91,6 @@ def _modal(blocks: list[Block], title: str) -> dict[str, Any]:
     return {
         "type": "modal",
         "title": {"type": "plain_text", "text": cut_plain(title, 24)},
-        "close": {"type": "plain_text", "text": ask_words.EVIDENCE_CLOSE},
+        "close": {"type": "plain_text", "text": words.EVIDENCE_CLOSE},
         "blocks": blocks,
     }

@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from bot.settings import FacilitySettings, Settings
-from handlers.render import ask_words
+from handlers.render import words
 from handlers.render.blocks import Block, cut_plain, section
 
 FORM: Final = "ask"
@@ -27,9 +27,9 @@ def render_form(settings: Settings, channel: str, metadata: str, note: str = "")
         "type": "modal",
         "callback_id": FORM,
         "private_metadata": metadata,
-        "title": _plain(ask_words.FORM_TITLE, 24),
-        "submit": _plain(ask_words.FORM_SUBMIT, 24),
-        "close": _plain(ask_words.FORM_CLOSE, 24),
+        "title": _plain(words.FORM_TITLE, 24),
+        "submit": _plain(words.FORM_SUBMIT, 24),
+        "close": _plain(words.FORM_CLOSE, 24),
         "blocks": blocks,
     }
 
@@ -46,8 +46,8 @@ def _what() -> Block:
     return {
         "type": "input",
         "block_id": WHAT_BLOCK,
-        "label": _plain(ask_words.FORM_WHAT, 100),
-        "hint": _plain(ask_words.FORM_WHAT_HINT, 300),
+        "label": _plain(words.FORM_WHAT, 100),
+        "hint": _plain(words.FORM_WHAT_HINT, 300),
         "element": {"type": "plain_text_input", "action_id": WHAT_BLOCK, "max_length": 3000, "focus_on_load": True},
     }
 
@@ -57,7 +57,7 @@ def _shop(settings: Settings, channel: str) -> Block:
     element: Block = {
         "type": "static_select",
         "action_id": SHOP_BLOCK,
-        "placeholder": _plain(ask_words.FORM_SHOP_PLACEHOLDER, 150),
+        "placeholder": _plain(words.FORM_SHOP_PLACEHOLDER, 150),
         "options": [_option(shop) for shop in shops],
     }
     here = [shop for shop in shops if shop.channel is not None and shop.channel == channel]
@@ -67,7 +67,7 @@ def _shop(settings: Settings, channel: str) -> Block:
         "type": "input",
         "block_id": SHOP_BLOCK,
         "optional": True,
-        "label": _plain(ask_words.FORM_SHOP, 100),
+        "label": _plain(words.FORM_SHOP, 100),
         "element": element,
     }
 
@@ -81,8 +81,8 @@ def _shelf() -> Block:
         "type": "input",
         "block_id": SHELF_BLOCK,
         "optional": True,
-        "label": _plain(ask_words.FORM_SHELF, 100),
-        "hint": _plain(ask_words.FORM_SHELF_HINT, 300),
+        "label": _plain(words.FORM_SHELF, 100),
+        "hint": _plain(words.FORM_SHELF_HINT, 300),
         "element": {"type": "plain_text_input", "action_id": SHELF_BLOCK, "max_length": 20},
     }
 

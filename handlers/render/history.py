@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from bot.model import SubjectKind
 from bot.removals import Intent, State
-from handlers.render import card_words, words
-from handlers.render.blocks import Message, cut, date, link, section, size, user
+from handlers.render import words
+from handlers.render.blocks import Message, cut, link, section, size
+from handlers.render.words import date
 
 MOST_LINES: Final = 20
 BUDGET: Final = 2900
@@ -21,40 +22,34 @@ Zone = Callable[[str], ZoneInfo]
 def render_pending(intents: Sequence[Intent], links: Mapping[str, str], zone: Zone) -> Message:
     """What is open, oldest first. ``links``: the address of a removal's card, by its id, as far as it is known."""
     if not intents:
-        return _message([card_words.none_pending()])
-    title = f"*{len(intents)} open {_removals(len(intents))}*"
+        return _message([words.card_none_pending()])
+    title = words.open_removals(len(intents))
     return _message([title, *(_pending(intent, links, zone(intent.facility)) for intent in intents)])
 
 
 def render_history(intents: Sequence[Intent], links: Mapping[str, str], zone: Zone, label: str) -> Message:
     """What there was, newest first; ``label`` empty: of all packages."""
     if not intents:
-        return _message([card_words.none_ever(label)])
-    of = f" of {cut(label, 60)}" if label else ""
-    title = f"*Removals{of}, newest first*"
+        return _message([words.card_none_ever(label)])
+    title = words.past_removals(label)
     return _message([title, *(_past(intent, links, zone(intent.facility)) for intent in intents)])
 
 
-def _removals(count: int) -> str:
-    return "removal" if count == 1 else "removals"
-
-
 def _pending(intent: Intent, links: Mapping[str, str], zone: ZoneInfo) -> str:
-    until = f", until {date(intent.expires_at, zone)}" if intent.state is State.PROPOSED else ""
-    return f"{_head(intent, links)} · asked by {_asker(intent)} {date(intent.proposed_at, zone)}{until}"
+    until = intent.expires_at if intent.state is State.PROPOSED else None
+    return f"{_head(intent, links)} · {words.waits_since(intent.askers, intent.proposed_at, until, zone)}"
 
 
 def _past(intent: Intent, links: Mapping[str, str], zone: ZoneInfo) -> str:
     at = date(intent.decided_at or intent.proposed_at, zone)
-    who = user(intent.decided_by) if intent.decided_by else ""
-    by = f" by {who}" if who else ""
-    return f"{_head(intent, links)}{by} · {at}{card_words.outcome(intent)}"
+    by = words.by_whom(intent.decided_by)
+    return f"{_head(intent, links)}{by} · {at}{words.card_outcome(intent)}"
 
 
 def _head(intent: Intent, links: Mapping[str, str]) -> str:
-    thing = cut(card_words.what(intent), 60)
+    thing = cut(words.card_what(intent), 60)
     named = link(links[intent.id], thing) if intent.id in links else thing
-    return f"• {named} ({_subject(intent)}): *{card_words.standing(intent)}*"
+    return f"• {named} ({_subject(intent)}): *{words.card_standing(intent)}*"
 
 
 def _subject(intent: Intent) -> str:
@@ -64,14 +59,10 @@ def _subject(intent: Intent) -> str:
     return f"{words.SUBJECTS[subject.kind]} {cut(subject.value, 40)}"
 
 
-def _asker(intent: Intent) -> str:
-    return user(intent.askers[0]) if intent.askers else "nobody"
-
-
 def _message(lines: Sequence[str]) -> Message:
     shown = list(_fitting(lines))
     if len(shown) < len(lines):
-        shown.append(card_words.more(len(lines) - len(shown)))
+        shown.append(words.more(len(lines) - len(shown)))
     text = "\n".join(shown)
     return Message(text=text, blocks=(section(text),))
 

@@ -10,22 +10,10 @@ from zoneinfo import ZoneInfo
 from bot.inquiries import Inquiry
 from bot.model import SubjectKind
 from bot.removals import Intent
-from handlers.render import ask_words, words
-from handlers.render.blocks import (
-    Block,
-    Message,
-    actions,
-    button,
-    code,
-    context,
-    cut,
-    cut_plain,
-    date,
-    link,
-    section,
-    size,
-)
+from handlers.render import words
+from handlers.render.blocks import Block, Message, actions, button, code, context, cut, cut_plain, link, section, size
 from handlers.render.diagnosis import EVIDENCE_ACTION
+from handlers.render.words import date
 
 ASK_ACTION: Final = "home_ask"
 REFRESH_ACTION: Final = "home_refresh"
@@ -52,12 +40,12 @@ class Home:
 
 def render_home(home: Home, zone_of: Callable[[str], ZoneInfo]) -> dict[str, Any]:
     """The whole tab; what is most urgent for this person comes first."""
-    blocks: list[Block] = [section(ask_words.HOME_HEAD), _ask()]
+    blocks: list[Block] = [section(words.HOME_HEAD), _ask()]
     if home.pending is not None:
-        blocks += [_header(ask_words.HOME_PENDING), *_pending(home, zone_of)]
+        blocks += [_header(words.HOME_PENDING), *_pending(home, zone_of)]
     if home.standing is not None:
-        blocks += [_header(ask_words.HOME_STANDING), *home.standing.blocks]
-    blocks += [_header(ask_words.HOME_RECENT), section(_recent(home, zone_of))]
+        blocks += [_header(words.HOME_STANDING), *home.standing.blocks]
+    blocks += [_header(words.HOME_RECENT), section(_recent(home, zone_of))]
     return {"type": "home", "blocks": list(_within(blocks))}
 
 
@@ -70,24 +58,24 @@ def _ask() -> Block:
     return actions(
         "home",
         [
-            button(ask_words.ASK_BUTTON, action_id=ASK_ACTION, value="ask", style="primary"),
-            button(ask_words.REFRESH_BUTTON, action_id=REFRESH_ACTION, value="refresh"),
+            button(words.ASK_BUTTON, action_id=ASK_ACTION, value="ask", style="primary"),
+            button(words.REFRESH_BUTTON, action_id=REFRESH_ACTION, value="refresh"),
         ],
     )
 
 
 def _recent(home: Home, zone_of: Callable[[str], ZoneInfo]) -> str:
     lines = [_case(one, home, zone_of) for one in home.recent[:MOST_RECENT]]
-    return "\n".join(lines) or ask_words.HOME_NO_RECENT
+    return "\n".join(lines) or words.HOME_NO_RECENT
 
 
 def _case(one: Inquiry, home: Home, zone_of: Callable[[str], ZoneInfo]) -> str:
     name = code(one.value, 30) if one.kind is not SubjectKind.PACKAGE else code(words.short_label(one.value), 30)
     what = f"{words.SUBJECTS[one.kind]} {name}"
-    cause = ask_words.CAUSES[one.cause] if one.cause else "answered"
+    cause = words.CAUSES[one.cause] if one.cause else words.ANSWERED
     when = f" · {date(one.ended_at, zone_of(one.facility))}" if one.ended_at else ""
     address = home.links.get(one.id, "")
-    where = f" · {link(address, 'thread')}" if address else ""
+    where = f" · {link(address, words.THREAD)}" if address else ""
     return f"• *{cause}* · {what} · {cut(home.shops.get(one.facility, one.facility), 60)}{when}{where}"
 
 
@@ -96,16 +84,16 @@ def _pending(home: Home, zone_of: Callable[[str], ZoneInfo]) -> list[Block]:
     blocks: list[Block] = []
     for number, intent in enumerate(intents[:MOST_PENDING]):
         address = home.links.get(intent.id, "")
-        where = f"\n{link(address, 'Decide in the thread')}" if address else ""
-        until = f" · until {date(intent.expires_at, zone_of(intent.facility))}"
+        where = f"\n{link(address, words.HOME_DECIDE)}" if address else ""
+        until = f" · {words.until(intent.expires_at, zone_of(intent.facility))}"
         shop = cut(home.shops.get(intent.facility, intent.facility), 60)
         records = ", ".join(code(target.record_id, 30) for target in intent.targets[:3])
-        blocks.append(section(f"*{shop}* · remove {records}{until}\n{cut(intent.why, 400)}{where}"))
-        evidence = button(ask_words.EVIDENCE_BUTTON, action_id=EVIDENCE_ACTION, value=intent.diagnosis_id)
-        blocks.append(actions(f"pending {number}", [evidence]))
+        blocks.append(section(f"*{shop}* · {words.to_remove(records)}{until}\n{cut(intent.why, 400)}{where}"))
+        evidence = button(words.EVIDENCE_BUTTON, action_id=EVIDENCE_ACTION, value=intent.diagnosis_id)
+        blocks.append(actions(f"pending-{number}", [evidence]))
     if len(intents) > MOST_PENDING:
-        blocks.append(context(f"… {len(intents) - MOST_PENDING} more"))
-    return blocks or [section(ask_words.HOME_NO_PENDING)]
+        blocks.append(context(words.more(len(intents) - MOST_PENDING)))
+    return blocks or [section(words.HOME_NO_PENDING)]
 
 
 def _header(text: str) -> Block:
@@ -119,7 +107,7 @@ def _within(blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         room -= _weight(block)
         if room < 0 or len(kept) >= MOST_BLOCKS:
-            return [*kept, context(ask_words.HOME_MORE)]
+            return [*kept, context(words.HOME_MORE)]
         kept.append(block)
     return kept
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bot.follow_ups import Recheck
-from handlers.render.blocks import Message, context, user
+from handlers.render import words
+from handlers.render.blocks import Message, context
 
 
 def render_again(answer: Message, recheck: Recheck) -> Message:
     """The same answer, saying why it comes unasked."""
-    whom = f" {user(recheck.asked_by)}" if recheck.asked_by else ""
-    return Message(f"Looked again: {answer.text}", (context(f"Looked again, as promised.{whom}"), *answer.blocks))
+    note = context(words.looked_again(recheck.asked_by))
+    return Message(words.looked_again_short(answer.text), (note, *answer.blocks))

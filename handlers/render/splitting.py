@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from handlers.render import words
 from handlers.render.blocks import ELLIPSIS, SECTION_LIMIT, Block, Message, section, size
 
 MOST_BLOCKS: Final = 50
@@ -28,7 +29,7 @@ def parts(message: Message) -> tuple[Message, ...]:
     if len(pages) <= 1:
         return (Message(text, tuple(blocks)),)
     return tuple(
-        Message(text if number == 1 else f"{ELLIPSIS} {number} of {len(pages)}", tuple(page))
+        Message(text if number == 1 else words.part_of(number, len(pages)), tuple(page))
         for number, page in enumerate(pages, 1)
     )
 

@@ -8,9 +8,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.alerts import Alert, State
-from bot.opening import spoken
 from bot.status import Standing
-from handlers.render.blocks import Block, Message, bold, context, cut, date, listed, section, size, user
+from handlers.render import words
+from handlers.render.blocks import Block, Message, bold, context, cut, section, size
+from handlers.render.words import date, listed
 
 LATE: Final = timedelta(minutes=30)
 SOON: Final = 14
@@ -25,11 +26,9 @@ def render_status(shops: Sequence[Standing], now: datetime) -> Message:
     shown = _that_fit([_shop(shop, now) for shop in ordered[:MOST_SHOPS]])
     blocks: list[Block] = [section(markup) for markup in shown]
     if len(ordered) > len(shown):
-        blocks.append(
-            context(f"… {len(ordered) - len(shown)} more shops, all quiet or less urgent. Name one: status at LICENSE")
-        )
+        blocks.append(context(words.status_more(len(ordered) - len(shown))))
     if not blocks:
-        blocks = [section("No shop is configured.")]
+        blocks = [section(words.STATUS_NO_SHOP)]
     return Message(text=cut(_summary(ordered, now), 300), blocks=tuple(blocks))
 
 
@@ -47,7 +46,7 @@ def _that_fit(paragraphs: Sequence[str]) -> list[str]:
 
 def _summary(shops: Sequence[Standing], now: datetime) -> str:
     troubled = [shop.name for shop in shops if _is_troubled(shop, now)]
-    return f"Something to do at: {', '.join(troubled[:5])}" if troubled else "All is well."
+    return words.status_short(troubled[:5])
 
 
 def _is_troubled(shop: Standing, now: datetime) -> bool:
@@ -65,21 +64,22 @@ def _late(shop: Standing, now: datetime) -> list[str]:
 def _shop(shop: Standing, now: datetime) -> str:
     lines = [
         f"{'●' if _is_troubled(shop, now) else '✓'} {bold(shop.name, 60)} · {cut(shop.license, 40)}",
-        f"Key: {_key(shop)}",
-        f"Synced: {_synced(shop, now)}",
-        f"Posting: {_posting(shop)}",
-        f"Alerts: {_alerts(shop)}",
-        f"Approvals: {_approvals(shop)}",
+        words.status_line(words.STATUS_KEY, _key(shop)),
+        words.status_line(words.STATUS_SYNCED, _synced(shop, now)),
+        words.status_line(words.STATUS_POSTING, _posting(shop)),
+        words.status_line(words.STATUS_WATCH, _watch(shop)),
+        words.status_line(words.STATUS_ALERTS, _alerts(shop)),
+        words.status_line(words.STATUS_APPROVALS, words.status_approvals(len(shop.approvals))),
     ]
     return "\n".join(lines)
 
 
 def _key(shop: Standing) -> str:
     if shop.days_left is None or shop.key_ends is None:
-        return "expiry not known; put key_issued_on into the facilities file"
+        return words.STATUS_NO_EXPIRY
     if shop.days_left < 0:
-        return f"*expired {-shop.days_left} days ago*, on {shop.key_ends.isoformat()}"
-    told = f"{shop.days_left} days left, until {shop.key_ends.isoformat()}"
+        return words.status_expired(-shop.days_left, shop.key_ends)
+    told = words.status_days_left(shop.days_left, shop.key_ends)
     return f"*{told}*" if _key_is_due(shop) else told
 
 
@@ -87,7 +87,7 @@ def _synced(shop: Standing, now: datetime) -> str:
     late = _late(shop, now)
     groups: dict[str, list[str]] = {}
     for name, at in shop.synced.items():
-        said = "*never*" if at is None else date(at, ZoneInfo(shop.zone))
+        said = words.STATUS_NEVER if at is None else date(at, ZoneInfo(shop.zone))
         groups.setdefault(f"*{said}*" if name in late and at is not None else said, []).append(name)
     return "; ".join(f"{', '.join(names)} {said}" for said, names in groups.items())
 
@@ -95,31 +95,29 @@ def _synced(shop: Standing, now: datetime) -> str:
 def _posting(shop: Standing) -> str:
     delays = shop.delays
     if delays is None:
-        return "no sale of the last 30 days is mirrored"
-    return f"half of {delays.count:,} sales in METRC after {_span(delays.p50)}, 95 of 100 after {_span(delays.p95)}"
+        return words.STATUS_NO_SALE
+    return words.status_delays(delays.count, delays.p50, delays.p95)
 
 
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 60 else spoken(timedelta(seconds=seconds))
+def _watch(shop: Standing) -> str:
+    """What can be said about silence now."""
+    if shop.filling:
+        return words.STATUS_FILLING
+    if shop.limit_is_plain:
+        return words.STATUS_PLAIN
+    return words.STATUS_RHYTHM
 
 
 def _alerts(shop: Standing) -> str:
     if not shop.alerts:
-        return "none"
+        return words.STATUS_NONE
     return listed([_alert(alert) for alert in shop.alerts], MOST_ALERTS, between="; ")
 
 
 def _alert(alert: Alert) -> str:
     said = cut(alert.members[0].says, 120)
     if alert.state is State.ACKNOWLEDGED and alert.by:
-        return f"{said} ({user(alert.by)} has it)"
+        return words.status_has_it(said, alert.by)
     if alert.state is State.SNOOZED and alert.by:
-        return f"{said} (snoozed by {user(alert.by)})"
+        return words.status_snoozed(said, alert.by)
     return f"*{said}*"
-
-
-def _approvals(shop: Standing) -> str:
-    count = len(shop.approvals)
-    if not count:
-        return "none waiting"
-    return f"*{count} removal{'s' if count > 1 else ''} not decided or not done*; see pending"

@@ -11,8 +11,8 @@ from typing import Final
 from bot.settings import FacilitySettings
 from bot.sweep_groups import Group, Sweep
 from bot.sweep_report import differences
-from handlers.render import ask_words, words
-from handlers.render.blocks import Block, Message, actions, bold, button, code, context, cut, date, section, size
+from handlers.render import words
+from handlers.render.blocks import Block, Message, actions, bold, button, code, context, cut, section, size
 
 MOST_LABELS: Final = 10
 MESSAGE_BUDGET: Final = 6500
@@ -39,22 +39,22 @@ def render_page(sweep: Sweep, facility: FacilitySettings, sweep_id: str, number:
     if len(pages) == 1:
         return message
     leaves = _leaves(sweep_id, number, len(pages))
-    return Message(message.text, (*message.blocks, context(ask_words.page_of(number, len(pages))), leaves))
+    return Message(message.text, (*message.blocks, context(words.page_of(number, len(pages))), leaves))
 
 
 def _leaves(sweep_id: str, number: int, of: int) -> Block:
     found = []
     if number > 1:
-        found.append(button(ask_words.PREVIOUS_PAGE, action_id=PREVIOUS_ACTION, value=f"{sweep_id}:{number - 1}"))
+        found.append(button(words.PREVIOUS_PAGE, action_id=PREVIOUS_ACTION, value=f"{sweep_id}:{number - 1}"))
     if number < of:
-        found.append(button(ask_words.NEXT_PAGE, action_id=NEXT_ACTION, value=f"{sweep_id}:{number + 1}"))
-    return actions(f"leaf {number}", found)
+        found.append(button(words.NEXT_PAGE, action_id=NEXT_ACTION, value=f"{sweep_id}:{number + 1}"))
+    return actions(f"leaf-{number}", found)
 
 
 def _group(number: int, group: Group, facility: FacilitySettings) -> list[Block]:
-    lines = [f"{number}. {bold(group.headline, 300)}", cut(group.common, 300), f"*Do:* {cut(group.action.text, 400)}"]
+    lines = [f"{number}. {bold(group.headline, 300)}", cut(group.common, 300), words.do(group.action.text, 400)]
     if group.action.not_before is not None:
-        lines.append(f"*Not before:* {date(group.action.not_before, facility.zone)}")
+        lines.append(words.not_before(group.action.not_before, facility.zone))
     return [section("\n".join(lines)), context(" · ".join(_small_print(group)))]
 
 
@@ -62,15 +62,15 @@ def _small_print(group: Group) -> Iterator[str]:
     yield _labels(group.labels)
     total = differences(group.difference)
     if total:
-        yield f"POS − METRC {cut(total, 120)}"
+        yield f"{words.DIFFERENCE} {cut(total, 120)}"
     if group.code:
         yield code(group.code, 60)
 
 
 def _labels(labels: Sequence[str]) -> str:
-    named = ", ".join(code(label, 30) for label in labels[:MOST_LABELS]) or "no label known"
+    named = ", ".join(code(label, 30) for label in labels[:MOST_LABELS]) or words.NO_LABEL
     left = len(labels) - MOST_LABELS
-    return f"{named} and {left:,} more" if left > 0 else named
+    return words.and_more(named, left) if left > 0 else named
 
 
 def _paged(groups: list[list[Block]]) -> list[list[list[Block]]]:
@@ -94,7 +94,7 @@ def _weight(group: list[Block]) -> int:
 
 def _message(page: list[list[Block]], groups: Sequence[Group]) -> Message:
     first = page[0][0]["text"]["text"].split("\n", 1)[0]
-    text = first if len(page) == 1 else f"{first} … {len(page) - 1} more of {len(groups)} causes"
+    text = first if len(page) == 1 else words.more_causes(first, len(page) - 1, len(groups))
     return Message(text=text, blocks=tuple(block for group in page for block in group))
 
 

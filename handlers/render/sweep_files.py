@@ -12,6 +12,7 @@ from typing import Final
 from bot.settings import FacilitySettings
 from bot.sweep_groups import Group, Sweep
 from bot.sweep_report import differences
+from handlers.render import words
 from handlers.render.blocks import one_line
 
 COLUMNS: Final = ("package", "cause", "code", "headline", "shared", "do", "not_before", "license")
@@ -69,29 +70,29 @@ def as_html(sweep: Sweep, facility: FacilitySettings, at: datetime) -> bytes:
 def _report(sweep: Sweep, facility: FacilitySettings, at: datetime) -> Iterator[str]:
     local = at.astimezone(facility.zone)
     when = f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}".strip()
-    yield f"<h1>{_text(facility.name)}: packages that METRC and the POS do not agree on</h1>"
+    yield f"<h1>{_text(words.report_heading(facility.name))}</h1>"
     yield "<dl>"
-    yield from _terms("License", facility.license, "As of", when)
-    yield from _terms("Packages looked at", f"{sweep.packages:,}", "In agreement", f"{sweep.agree:,}")
-    yield from _terms("Causes for the rest", f"{len(sweep.groups):,}", "Requests to METRC", f"{sweep.requests:,}")
+    yield from _terms(words.REPORT_LICENSE, facility.license, words.REPORT_AS_OF, when)
+    yield from _terms(words.REPORT_PACKAGES, f"{sweep.packages:,}", words.REPORT_AGREE, f"{sweep.agree:,}")
+    yield from _terms(words.REPORT_CAUSES, f"{len(sweep.groups):,}", words.REPORT_REQUESTS, f"{sweep.requests:,}")
     yield "</dl>"
     for number, group in enumerate(sweep.groups, 1):
         yield from _section(number, group, facility)
-    yield "<p>Read only: nothing was changed in METRC or in the POS to make this report.</p>"
+    yield f"<p>{_text(words.REPORT_READ_ONLY)}</p>"
 
 
 def _section(number: int, group: Group, facility: FacilitySettings) -> Iterator[str]:
     yield f"<section><h2>{number}. {_text(group.headline)}</h2><dl>"
-    yield from _terms("Shared", group.common, "To do", group.action.text)
+    yield from _terms(words.REPORT_SHARED, group.common, words.REPORT_DO, group.action.text)
     if group.action.not_before is not None:
         local = group.action.not_before.astimezone(facility.zone)
-        yield from _terms("Not before", f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}")
+        yield from _terms(words.REPORT_NOT_BEFORE, f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}")
     if group.code:
-        yield from _terms("Code", group.code)
+        yield from _terms(words.REPORT_CODE, group.code)
     total = differences(group.difference)
     if total:
-        yield from _terms("POS − METRC", total)
-    yield from _terms("Packages", f"{len(group.labels):,}")
+        yield from _terms(words.DIFFERENCE, total)
+    yield from _terms(words.REPORT_LABELS, f"{len(group.labels):,}")
     labels = "<br>".join(f"<code>{_text(label)}</code>" for label in group.labels)
     yield f'</dl><p class="labels">{labels}</p></section>'
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bot.model import Cause
-from handlers.render import ask_words
+from handlers.render import words
 from handlers.render.blocks import Block, cut_plain
 
 VERDICT_FORM: Final = "verdict"
@@ -20,19 +20,19 @@ def render_verdict_form(metadata: str) -> dict[str, Any]:
         "type": "modal",
         "callback_id": VERDICT_FORM,
         "private_metadata": metadata,
-        "title": _plain(ask_words.VERDICT_TITLE, 24),
-        "submit": _plain(ask_words.VERDICT_SUBMIT, 24),
-        "close": _plain(ask_words.FORM_CLOSE, 24),
+        "title": _plain(words.VERDICT_TITLE, 24),
+        "submit": _plain(words.VERDICT_SUBMIT, 24),
+        "close": _plain(words.FORM_CLOSE, 24),
         "blocks": [
-            _input(RIGHT_BLOCK, ask_words.VERDICT_QUESTION, _right()),
-            _input(CAUSE_BLOCK, ask_words.VERDICT_CAUSE, _cause(), optional=True),
-            _input(NOTE_BLOCK, ask_words.VERDICT_NOTE, _note(), optional=True),
+            _input(RIGHT_BLOCK, words.VERDICT_QUESTION, _right()),
+            _input(CAUSE_BLOCK, words.VERDICT_CAUSE, _cause(), optional=True),
+            _input(NOTE_BLOCK, words.VERDICT_NOTE, _note(), optional=True),
         ],
     }
 
 
 def _right() -> Block:
-    options = [_option(ask_words.VERDICT_RIGHT, "right"), _option(ask_words.VERDICT_WRONG, "wrong")]
+    options = [_option(words.VERDICT_RIGHT, "right"), _option(words.VERDICT_WRONG, "wrong")]
     return {"type": "radio_buttons", "action_id": RIGHT_BLOCK, "options": options}
 
 
@@ -40,8 +40,8 @@ def _cause() -> Block:
     return {
         "type": "static_select",
         "action_id": CAUSE_BLOCK,
-        "placeholder": _plain(ask_words.VERDICT_CAUSE_PLACEHOLDER, 150),
-        "options": [_option(ask_words.CAUSES[cause], cause.value) for cause in Cause if cause is not Cause.UNKNOWN],
+        "placeholder": _plain(words.VERDICT_CAUSE_PLACEHOLDER, 150),
+        "options": [_option(words.CAUSES[cause], cause.value) for cause in Cause if cause is not Cause.UNKNOWN],
     }
 
 

@@ -1,28 +1,27 @@
-"""Every sentence the bot says by itself. Short, plain, for a floor manager on a phone. Pure.
+"""Every sentence the bot says by itself, and nowhere else: whoever translates needs this file only. Pure.
 
-What these functions return is markup, ready to be sent; foreign text in it has been escaped here.
+Short, plain, for a floor manager on a phone. What these functions return is markup, ready to be sent, unless they say that
+it is plain text; foreign text in it has been escaped here. What a check found, what METRC said and what is written down
+with a removal or an alert comes from where it was found out (``bot``), and is only shown.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from datetime import date as day
 from decimal import Decimal
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from bot.model import (
-    Cause,
-    CheckName,
-    Confidence,
-    Diagnosis,
-    Duplicate,
-    DuplicateKind,
-    Forbidden,
-    Result,
-    SubjectKind,
-)
+from bot.approve import Answer
+from bot.model import Cause, CheckName, Confidence, Diagnosis, Duplicate, DuplicateKind, Forbidden, Result, SubjectKind
+from bot.opening import spoken
+from bot.removals import SENTENCES, Intent, State, Verb, Way
 from bot.sweep_groups import Sweep
-from handlers.render.blocks import code, cut, escape, listed, user
+from handlers.render.blocks import code, cut, cut_plain, escape, link, user
 
 EXAMPLE_LABEL: Final = "1A4FF0100000022000001002"
 EXAMPLES: Final = {
@@ -407,3 +406,960 @@ def counted_so_far(stage: str, done: int, total: int) -> str:
     if not done:
         return stage
     return f"{stage}: {done:,} of {total:,}" if total else f"{stage}: {done:,}"
+
+
+# --- around a question: who may ask, what was understood, buttons and forms ---
+
+NO_GUESTS: Final = "Guests cannot ask about packages. Ask a member of this workspace to ask for you."
+NO_STRANGERS: Final = "Only members of this workspace can ask about packages; you are of another one."
+NO_BOTS: Final = "Bots cannot ask about packages."
+NOT_KNOWN: Final = "I could not ask Slack who you are, so I did not look anything up. Please ask again in a minute."
+JOINED_NO_ANSWER: Final = "The same question was being answered, and it ended without an answer. Please ask again."
+NO_SUBJECT: Final = (
+    "I found no package tag, receipt or manifest in that message. Type what you are looking for, and I look it up."
+)
+MAYBE_TOLD: Final = "I was interrupted as I answered. If you see no answer here, please ask again. Nothing was changed."
+NO_EVIDENCE: Final = "This answer is no longer kept, so there is no evidence to show."
+NOT_OPENED: Final = "Slack did not open the form in time. Please press again."
+LOADING: Final = "Loading…"
+
+EVIDENCE_BUTTON: Final = "Show evidence"
+AGAIN_BUTTON: Final = "Ask again"
+HAND_BUTTON: Final = "Hand to a person"
+RIGHT_BUTTON: Final = "Was this right?"
+ASK_BUTTON: Final = "Ask about a package"
+REFRESH_BUTTON: Final = "Refresh"
+
+HOME_HEAD: Final = (
+    "*Why does a package read as missing?* Ask here, in a channel, or on any message by its shortcut. "
+    "Asking changes nothing. Touch the count last."
+)
+HOME_PENDING: Final = "Waits for an approval"
+HOME_NO_PENDING: Final = "Nothing waits for you."
+HOME_STANDING: Final = "How the shops stand"
+HOME_RECENT: Final = "Recent cases"
+HOME_NO_RECENT: Final = "Nobody has asked yet. Try a tag from the shelf."
+HOME_MORE: Final = "… and more than this page holds."
+
+FORM_TITLE: Final = "Why is this missing?"
+FORM_SUBMIT: Final = "Ask"
+FORM_CLOSE: Final = "Cancel"
+FORM_WHAT: Final = "Package tag"
+FORM_WHAT_HINT: Final = (
+    "24 letters and digits under the bar code; its last digits do, too. Or: receipt 880102, manifest 0000418902."
+)
+FORM_SHOP: Final = "Shop"
+FORM_SHOP_PLACEHOLDER: Final = "Which shop?"
+FORM_SHELF: Final = "What the shelf says"
+FORM_SHELF_HINT: Final = "What somebody counted, as a number. Leave it empty if nobody has."
+FORM_NO_SHOP: Final = "Choose the shop."
+FORM_NO_NUMBER: Final = "A number, like 19 or 3.5."
+FORM_SHELF_OF_ONE: Final = "A count belongs to one package tag."
+
+VERDICT_TITLE: Final = "Was this right?"
+VERDICT_SUBMIT: Final = "Send"
+VERDICT_QUESTION: Final = "What turned out?"
+VERDICT_RIGHT: Final = "It was right"
+VERDICT_WRONG: Final = "It was wrong"
+VERDICT_CAUSE: Final = "What it really was"
+VERDICT_CAUSE_PLACEHOLDER: Final = "Not known"
+VERDICT_NOTE: Final = "Anything to add?"
+VERDICT_THANKS: Final = "Kept with the evidence. Thank you: this is how the checks get better."
+VERDICT_MISSING: Final = "Choose one."
+
+EVIDENCE_TITLE: Final = "Evidence"
+EVIDENCE_CLOSE: Final = "Close"
+EVIDENCE_NONE: Final = "Nothing was read for this answer."
+LIST_TITLE: Final = "Every package that does not agree"
+REPORT_TITLE: Final = "The report to print"
+CHART_TITLE: Final = "Packages by cause"
+NEXT_PAGE: Final = "Next page"
+PREVIOUS_PAGE: Final = "Previous page"
+
+CAUSES: Final = {
+    Cause.AUTHENTICATION: "METRC key or right",
+    Cause.WRONG_LICENSE: "Wrong license",
+    Cause.OUTAGE: "METRC was down",
+    Cause.MAPPING: "Product set-up",
+    Cause.TIMING: "Only late",
+    Cause.FAILED_POST: "A sale METRC never took",
+    Cause.DUPLICATION: "Recorded twice",
+    Cause.IN_TRANSIT: "On the road",
+    Cause.ON_HOLD: "On hold or recalled",
+    Cause.FINISHED: "Finished in METRC",
+    Cause.LAB_STATE: "Lab state",
+    Cause.SPLIT: "Split or repacked",
+    Cause.DEFINITION: "Another definition of the count",
+    Cause.COUNT_ERROR: "A miscount",
+    Cause.NONE: "Nothing was wrong",
+    Cause.UNKNOWN: "Still not known",
+}
+
+
+def channel(channel_id: str) -> str:
+    """A channel by its id; anything else is only shown."""
+    return f"<#{channel_id}>" if re.fullmatch(r"[CG][A-Z0-9]{2,30}", channel_id) else cut(channel_id, 40)
+
+
+def not_in_channel(shop: str, channel_id: str) -> str:
+    """Who asks is not in the shop's channel."""
+    return (
+        f"Questions about {cut(shop, 80)} are for the members of {channel(channel_id)}. Join it, or ask somebody there."
+    )
+
+
+def read_as(typed: str, label: str) -> str:
+    """The end of a tag, or a link, was enough to know the tag."""
+    return f"Reading {code(typed, 40)} as package {code(label, 40)}"
+
+
+def several_end_so(tail: str, labels: Sequence[str], command: str) -> str:
+    """More than one tag ends like this: one line to copy for each."""
+    lines = [f"{len(labels)} packages end in {code(tail, 20)}. Copy one line:"]
+    lines += [f"• {example(command, label)}" for label in labels]
+    return "\n".join(lines)
+
+
+def none_ends_so(tail: str, command: str) -> str:
+    """No known tag ends like this."""
+    return (
+        f"I know no package here that ends in {code(tail, 20)}. Copy this and put the whole tag in: {example(command)}"
+    )
+
+
+def not_scanned(command: str) -> str:
+    """The code on a unit led to no tag."""
+    return (
+        "METRC does not tell me which package that Retail ID belongs to. "
+        f"Type the tag that is printed beside the code: {example(command)}"
+    )
+
+
+def left_out(asked: int, left: int) -> str:
+    """More tags than are answered in one go."""
+    return f"I take {asked} packages at a time; {left} more were left out. Ask about those next."
+
+
+def running_already(address: str) -> str:
+    """The same question is being answered; ``address`` may be empty."""
+    where = f" {link(address, 'Its thread')} has the answer in a moment." if address else " The answer comes here."
+    return f"The same question is being answered already; you were added to it.{where}"
+
+
+def shop_running(address: str) -> str:
+    """The whole shop is being looked at; ``address`` may be empty."""
+    where = f" {link(address, 'Its thread')} tells how far it is." if address else " Please ask again in some minutes."
+    return f"This shop is being looked at already.{where}"
+
+
+def interrupted(text: str) -> str:
+    """A question whose process died, and that nobody took up in time."""
+    what = f" {code(text, 80)}" if text.strip() else ""
+    return f"I was interrupted before I could answer{what}. Nothing was changed. Please ask again."
+
+
+def asked_before(at: datetime, zone: ZoneInfo, address: str) -> str:
+    """An earlier answer to the same question."""
+    return f"Asked before: {link(address, 'earlier answer')} of {date(at, zone)}"
+
+
+def handed(contact: str | None, by: str, shop: str, headline: str, *, diagnosis_id: str, address: str) -> str:
+    """The case, for a person."""
+    to = person(contact) if contact else f"Somebody at {cut(shop, 80)}"
+    where = f" {link(address, 'The answer')}." if address else ""
+    return f"{to}, {user(by)} hands you this: {cut(headline, 400)}{where} Case {code(diagnosis_id, 60)}"
+
+
+def person(name: str) -> str:
+    """A user or user group by id; a plain name is only shown."""
+    if re.fullmatch(r"S[A-Z0-9]{2,30}", name):
+        return f"<!subteam^{name}>"
+    return user(name)
+
+
+def handed_already() -> str:
+    """A second press."""
+    return "This case was handed over already; the thread says to whom."
+
+
+def judged(by: str, *, is_right: bool, cause: Cause | None) -> str:
+    """What somebody said of an answer, for the thread."""
+    if is_right:
+        return f"{user(by)}: this was right."
+    truth = f" It really was: {CAUSES[cause].lower()}." if cause else ""
+    return f"{user(by)}: this was wrong.{truth}"
+
+
+def counted(shelf: str) -> str:
+    """What somebody counted."""
+    return f"On the shelf: {code(shelf, 40)}"
+
+
+def page_of(number: int, of: int) -> str:
+    """Where one is in something long."""
+    return f"Page {number} of {of}"
+
+
+def missed_channel(channel_id: str, why: str) -> str:
+    """Why an answer comes as a direct message; ``why`` is markup."""
+    return f"I could not answer in {channel(channel_id)}. {why}"
+
+
+def names(items: Sequence[str]) -> str:
+    """Plain names in a row."""
+    return listed([cut(item, 60) for item in items], 10)
+
+
+# --- the card of a removal ---
+
+MOST_PEOPLE: Final = 8
+CARD_SAYS_LIMIT: Final = 1200
+
+CARD_APPROVE_BY_HAND: Final = "Approve"
+CARD_DECLINE: Final = "Decline…"
+CARD_WITHDRAW: Final = "Take back"
+CARD_CHECK_DONE: Final = "Done, check again"
+CARD_CHECK: Final = "Check again"
+CARD_ABANDON: Final = "Give up…"
+
+CARD_LOOKING: Final = "Looking again at METRC…"
+CARD_BY_HAND: Final = "Please do this, step by step:"
+CARD_NOT_KEPT: Final = "Your press could not be kept, so nothing was decided. Please press again in a minute."
+CARD_KEPT: Final = "Your press was kept. It is carried out within a minute, and the card will say how it ended."
+CARD_NOT_OPENED: Final = "Slack did not open the form, so nothing was decided. Please press again."
+CARD_GIVE_UP_TITLE: Final = "Give this removal up?"
+CARD_GIVE_UP_TEXT: Final = "Countlast then stops asking about it. It removes nothing, and nothing is taken back."
+CARD_GIVE_UP: Final = "Give up"
+CARD_KEEP_OPEN: Final = "Keep it open"
+CARD_LEAVE_IT: Final = "Leave it"
+CARD_FINALIZED: Final = "finalized"
+CARD_NO_CARD: Final = "What can be removed could not be offered"
+
+CARD_REASONS: Final = {
+    "both_real": "Both records are real",
+    "wrong_one": "The other record should go",
+    "look_first": "Somebody has to look at the shop first",
+    "by_hand": "It is being corrected by hand",
+    "other": "Something else",
+}
+"""Why an approver declines; ``other`` needs words of its own."""
+
+CARD_FORM_TITLE: Final = "Decline the removal"
+CARD_FORM_SUBMIT: Final = "Decline"
+CARD_FORM_REASON: Final = "Why not?"
+CARD_FORM_NOTE: Final = "In your own words"
+CARD_FORM_NOTE_MISSING: Final = "Say in a few words what else it is."
+
+_CARD_STATES: Final = {
+    State.PROPOSED: "waits for approval",
+    State.APPROVED: "approved",
+    State.SENDING: "being removed",
+    State.UNKNOWN: "outcome not known yet",
+    State.DONE: "removed",
+    State.REFUSED: "not removed",
+    State.ABANDONED: "given up",
+    State.DENIED: "declined",
+    State.EXPIRED: "expired",
+    State.WITHDRAWN: "taken back",
+}
+_CARD_NOT_BY_THE_BOT: Final = frozenset({State.ABANDONED, State.DENIED, State.EXPIRED, State.WITHDRAWN})
+
+
+# --- the card ---------------------------------------------------------------------------------------------------------
+
+
+def card_what(intent: Intent) -> str:
+    """``receipt 880102``, ``12 receipts``; plain text."""
+    kind = KINDS[intent.kind]
+    if len(intent.targets) == 1:
+        return f"{kind} {cut_plain(intent.targets[0].record_id, 40)}"
+    return f"{len(intent.targets)} {kind}s"
+
+
+def card_where(intent: Intent) -> str:
+    """``METRC`` or ``the POS``; plain text."""
+    return SYSTEMS.get(intent.system, cut_plain(intent.system, 20))
+
+
+def card_title(intent: Intent) -> str:
+    """The first line of the card, bold: what is asked, or what came of it."""
+    thing = cut(card_what(intent), 80)
+    said = {
+        State.PROPOSED: f"{cut(card_act(intent), 60)} in {cut(card_where(intent), 20)}{_card_keeping(intent)}?",
+        State.APPROVED: f"{_card_capital(thing)}: approved"
+        + (", to be removed by hand" if card_by_hand(intent) else ""),
+        State.SENDING: f"{_card_capital(thing)}: approved, being removed",
+        State.UNKNOWN: f"{_card_capital(thing)}: it is not known yet whether it was removed",
+        State.DONE: f"✓ {_card_capital(thing)} removed"
+        if intent.held is not False
+        else f"! {_card_capital(thing)}: did not hold",
+        State.REFUSED: f"✗ {_card_capital(thing)}{': the rest' if intent.removed else ''} was not removed",
+        State.ABANDONED: f"– {_card_capital(thing)}: given up",
+        State.DENIED: f"✗ {_card_capital(thing)}: declined, nothing was removed",
+        State.EXPIRED: f"– {_card_capital(thing)}: expired{'' if intent.removed else ', nothing was removed'}",
+        State.WITHDRAWN: f"– {_card_capital(thing)}: taken back, nothing was removed",
+    }
+    return f"*{said[intent.state]}*"
+
+
+def _card_keeping(intent: Intent) -> str:
+    return f" and keep {cut(intent.targets[0].keep, 40)}" if len(intent.targets) == 1 else ""
+
+
+def _card_capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def card_by_hand(intent: Intent) -> bool:
+    """Whether a person removes it."""
+    return intent.way is Way.PERSON
+
+
+def card_act(intent: Intent) -> str:
+    """``Void receipt 880102``; plain text of at most 30 characters where the ids are short."""
+    return removal_act(_card_duplicate(intent), by_bot=True)
+
+
+def card_confirm_title(intent: Intent) -> str:
+    """Plain text."""
+    return "Approve the removal by hand?" if card_by_hand(intent) else "Remove the duplicate?"
+
+
+def card_confirm_text(intent: Intent) -> str:
+    """What the dialog says before the press counts; plain text."""
+    then = "You approve; a person then does it by hand." if card_by_hand(intent) else "This cannot be undone."
+    return f"{then} {removal_question(_card_duplicate(intent))}"
+
+
+def card_confirm_yes(intent: Intent) -> str:
+    """The dialog's button names the act; plain text."""
+    return CARD_APPROVE_BY_HAND if card_by_hand(intent) else card_act(intent)
+
+
+def _card_duplicate(intent: Intent) -> Duplicate:
+    ids = tuple(target.record_id for target in intent.targets)
+    return Duplicate(
+        intent.system, intent.kind, intent.targets[0].keep, ids, removable=not card_by_hand(intent), why=intent.why
+    )
+
+
+def card_news(intent: Intent) -> str:
+    """What there is to say now, under the title; empty while nothing was decided."""
+    if intent.state is State.PROPOSED:
+        return ""
+    if intent.state in {State.APPROVED, State.SENDING} and _card_is_only_approved(intent):
+        return CARD_BY_HAND if card_by_hand(intent) else CARD_LOOKING
+    told = cut(intent.says, CARD_SAYS_LIMIT)
+    if intent.state in _CARD_NOT_BY_THE_BOT | {State.REFUSED}:
+        return f"{told} Ask again to see how it stands now."
+    return told
+
+
+def _card_is_only_approved(intent: Intent) -> bool:
+    """Whether nothing was said since the approval."""
+    return intent.says.startswith("Approved by ")
+
+
+def card_approvals(intent: Intent, zone: ZoneInfo) -> str:
+    """Who approved, and when; empty when nobody did."""
+    if not intent.approvals:
+        return ""
+    told = [f"{user(one.person)} {date(one.at, zone)}" for one in intent.approvals]
+    more = intent.needed - len(intent.approvals)
+    missing = f"; {more} more needed" if intent.state is State.PROPOSED and more > 0 else ""
+    return f"Approved by {listed(told, MOST_PEOPLE)}{missing}"
+
+
+def card_decision(intent: Intent, zone: ZoneInfo) -> str:
+    """Who ended it, and when, where that was no approval; empty otherwise."""
+    said = {State.DENIED: "Declined", State.WITHDRAWN: "Taken back", State.ABANDONED: "Given up"}
+    if intent.state not in said or intent.decided_by is None:
+        return ""
+    at = f" {date(intent.decided_at, zone)}" if intent.decided_at and intent.state is not State.ABANDONED else ""
+    return f"{said[intent.state]} by {user(intent.decided_by)}{at}"
+
+
+def card_who_may(approvers: Sequence[str], *, needed: int, second_person: bool) -> str:
+    """Whom the card waits for; ``approvers`` are user ids and ids of user groups, without those who may not."""
+    if not approvers:
+        return "*Nobody is set up who may approve this.* Somebody has to name approvers in the facilities file."
+    people = listed([person(one) for one in approvers], MOST_PEOPLE, between=" or ")
+    rule = "somebody who neither asked nor joined" if second_person else "one of the approvers"
+    return f"Needs {rule}: {people}" if needed == 1 else f"Needs {needed} people: {people}"
+
+
+def card_roles(intent: Intent) -> tuple[str, str]:
+    """What is said of the record that stays and of the one that goes."""
+    if intent.state is State.DONE:
+        return "Kept", "Removed"
+    return "Keep", "Remove" if intent.state.is_open else "Not removed"
+
+
+def card_record(role: str, name: str, facts: Sequence[str]) -> str:
+    """One record: ``Remove receipt 880102: POS-1 · total 45``; ``facts`` are markup."""
+    return f"*{role}* {name}" + (f": {' · '.join(facts)}" if facts else "")
+
+
+def card_effect(label: str, before: Decimal | None, by: Decimal, unit: str) -> str:
+    """What the removal does to the difference of one package."""
+    shrinks = f"{signed(before)} → {signed(before - by)}" if before is not None else f"by {signed(by)}"
+    return f"Difference of {code(short_label(label), 40)}: {shrinks} {cut(unit, 20)}".rstrip()
+
+
+def card_line(record_id: str, keep: str, facts: Sequence[str]) -> str:
+    """One record of many; ``facts`` are markup."""
+    told = f" ({' · '.join(facts)})" if facts else ""
+    return f"{cut(record_id, 40)}{told}, keep {cut(keep, 40)}"
+
+
+def card_progress(done: int, total: int) -> str:
+    """How far a list has come."""
+    return f"{done} of {total} removed"
+
+
+def card_evidence(digest: str) -> str:
+    """The short form of what the approval is bound to."""
+    return f"Evidence {code(digest[:12])}"
+
+
+def card_asked_by(people: Sequence[str]) -> str:
+    """Who asked or joined the question."""
+    return f"Asked by {listed([user(one) for one in people], MOST_PEOPLE)}"
+
+
+def card_open_until(when: str) -> str:
+    """``when`` is markup."""
+    return f"Open until {when}"
+
+
+def card_looked_at_again(when: str) -> str:
+    """``when`` is markup."""
+    return f"Will be looked at again {when}"
+
+
+def card_notification(intent: Intent) -> str:
+    """The card as one line, for notifications and screen readers."""
+    return " ".join(part for part in (card_title(intent).strip("*"), card_news(intent)) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A reply in the thread. ``key`` is the same for the same news."""
+
+    key: str
+    markup: str
+
+
+def card_announcement(intent: Intent) -> News | None:
+    """What people who asked or approved wait for; None while there is nothing that they do not know themselves."""
+    said = _card_announced(intent)
+    if said is None:
+        return None
+    key, sentence = said
+    people = dict.fromkeys((*intent.askers[:1], *(one.person for one in intent.approvals)))
+    return News(key, f"{' '.join(user(one) for one in people)} {sentence}".strip())
+
+
+def _card_announced(intent: Intent) -> tuple[str, str] | None:
+    thing, told = _card_capital(cut(card_what(intent), 80)), cut(intent.says, 600)
+    if intent.state is State.APPROVED and card_by_hand(intent):
+        return "by_hand", f"{thing}: approved, to be removed by hand. The steps are on the card."
+    if intent.state is State.UNKNOWN and intent.with_person_since is not None:
+        return "with_person", f"{thing} needs a person. {told}"
+    if intent.state is State.DONE and intent.held is not None:
+        return ("held", f"{thing} was removed. {told}") if intent.held else ("not_held", told)
+    if intent.state in {State.REFUSED, State.DENIED}:
+        return intent.state.value, f"{thing} was not removed. {told}"
+    return None
+
+
+# --- answers to a press -----------------------------------------------------------------------------------------------
+
+
+def card_answer(told: Answer, verb: Verb, zone: ZoneInfo) -> str:
+    """What the presser alone is told; empty when the card says it all."""
+    if told.fault is not None:
+        return SENTENCES[told.fault]
+    if told.is_late and told.intent is not None:
+        return card_late(told.intent, zone)
+    return "" if told.taken and verb is not Verb.CHECK else cut(told.says, CARD_SAYS_LIMIT)
+
+
+def card_late(intent: Intent, zone: ZoneInfo) -> str:
+    """A press that came after the decision."""
+    if intent.state is State.PROPOSED:
+        return f"You have approved this already; {intent.needed - len(intent.approvals)} more needed."
+    told = cut(intent.says, CARD_SAYS_LIMIT)
+    if intent.decided_by is None:
+        return f"Nothing to decide any more: {told}"
+    at = f" {date(intent.decided_at, zone)}" if intent.decided_at else ""
+    return f"Already decided by {user(intent.decided_by)}{at}. {told}"
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+
+def card_standing(intent: Intent) -> str:
+    """One word or two for the state."""
+    if intent.state is State.APPROVED and card_by_hand(intent):
+        return "to be removed by hand"
+    return "did not hold" if intent.held is False else _CARD_STATES[intent.state]
+
+
+def card_outcome(intent: Intent) -> str:
+    """What came of it, where that says more than the state alone; empty otherwise."""
+    said_by_state = intent.state.is_open and _card_is_only_approved(intent)
+    return "" if said_by_state or not intent.says else f": {cut(intent.says, 160)}"
+
+
+def card_none_pending() -> str:
+    """Nothing waits."""
+    return "No removal waits for anybody."
+
+
+def card_none_ever(label: str) -> str:
+    """Nothing was ever proposed; ``label`` empty: for no package."""
+    return f"No removal was ever proposed for {code(label)}." if label else "No removal was ever proposed."
+
+
+# --- an answer's parts ------------------------------------------------------------------------------------------------
+
+
+def date(at: datetime, zone: ZoneInfo) -> str:
+    """A moment as each reader's own clock shows it; where that cannot be drawn, on the shop's wall clock."""
+    local = at.astimezone(zone)
+    fallback = f"{local:%H:%M} {local.tzname() or ''} on {local:%b} {local.day}".replace("  ", " ")
+    return f"<!date^{int(at.astimezone(UTC).timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def listed(items: Sequence[str], most: int, *, between: str = ", ") -> str:
+    """Markup items in a row; what does not fit is counted: ``a, b … 3 more``."""
+    shown = between.join(items[:most])
+    return f"{shown} {more(len(items) - most)}" if len(items) > most else shown
+
+
+NO_RECORD: Final = "no record named"
+NO_LABEL: Final = "no label known"
+DIFFERENCE: Final = "POS − METRC"
+ANSWERED: Final = "answered"
+THREAD: Final = "thread"
+
+
+def as_of(at: datetime | None, zone: ZoneInfo) -> str:
+    """How fresh a reading is; None: there is none."""
+    return f"as of {date(at, zone)}" if at else "not read"
+
+
+def sides_as_of(metrc: datetime | None, pos: datetime | None, zone: ZoneInfo) -> str:
+    """How fresh both sides are."""
+    return f"METRC {as_of(metrc, zone)} · POS {as_of(pos, zone)}"
+
+
+def sides(pos: Decimal | None, metrc: Decimal | None) -> str:
+    """What both sides say."""
+    return f"POS {side(pos)} · METRC {side(metrc)}"
+
+
+def shelf(counted_there: Decimal) -> str:
+    """What the shelf says."""
+    return f"shelf {number(counted_there)}"
+
+
+def difference(quantity: Decimal, unit: str) -> str:
+    """What there is to explain; ``unit`` is markup."""
+    return f"difference {signed(quantity)} {unit}"
+
+
+def unexplained(quantity: Decimal) -> str:
+    """What no event explains."""
+    return f"unexplained {signed(quantity)}"
+
+
+def do(text: str, limit: int = 700) -> str:
+    """The next step."""
+    return f"*Do:* {cut(text, limit) or 'Nothing.'}"
+
+
+def do_plainly(text: str) -> str:
+    """The same for a notification."""
+    return f"Do: {cut(text, 700)}"
+
+
+def not_before(at: datetime, zone: ZoneInfo) -> str:
+    """When the next step makes sense."""
+    return f"*Not before:* {date(at, zone)}"
+
+
+def also_concerns(labels: Sequence[str], most: int) -> str:
+    """Other packages that have a part in it."""
+    return f"Also concerns {listed([code(label, 40) for label in labels], most)}"
+
+
+def asked_at(shop: str, who: str | None) -> str:
+    """Where, and by whom."""
+    return f"{cut(shop, 80)}, asked by {user(who)}" if who else cut(shop, 80)
+
+
+def what_was_read(part: int, of: int) -> str:
+    """The heading over the evidence; plain text."""
+    return "What was read" if of == 1 else f"What was read, {part} of {of}"
+
+
+def more_evidence(lines: int, diagnosis_id: str) -> str:
+    """What did not fit."""
+    return f"… {lines} more lines, kept with question {code(diagnosis_id, 60)}"
+
+
+def part_of(part: int, of: int) -> str:
+    """A message that goes on an earlier one; plain text."""
+    return f"… {part} of {of}"
+
+
+def more(count: int) -> str:
+    """What a list leaves out."""
+    return f"… {count} more"
+
+
+def and_more(named: str, left: int) -> str:
+    """The same in a row of names; ``named`` is markup."""
+    return f"{named} and {left:,} more"
+
+
+def more_causes(first: str, rest: int, of: int) -> str:
+    """A page of causes in one line; ``first`` is markup."""
+    return f"{first} … {rest} more of {of} causes"
+
+
+def looked_again(who: str | None) -> str:
+    """Why an answer comes unasked."""
+    return f"Looked again, as promised. {user(who)}" if who else "Looked again, as promised."
+
+
+def looked_again_short(text: str) -> str:
+    """The same for a notification; ``text`` is the answer's own."""
+    return f"Looked again: {text}"
+
+
+# --- a shop's report to print; plain text -----------------------------------------------------------------------------
+
+REPORT_READ_ONLY: Final = "Read only: nothing was changed in METRC or in the POS to make this report."
+REPORT_LICENSE: Final = "License"
+REPORT_AS_OF: Final = "As of"
+REPORT_PACKAGES: Final = "Packages looked at"
+REPORT_AGREE: Final = "In agreement"
+REPORT_CAUSES: Final = "Causes for the rest"
+REPORT_REQUESTS: Final = "Requests to METRC"
+REPORT_SHARED: Final = "Shared"
+REPORT_DO: Final = "To do"
+REPORT_NOT_BEFORE: Final = "Not before"
+REPORT_CODE: Final = "Code"
+REPORT_LABELS: Final = "Packages"
+
+
+def report_heading(shop: str) -> str:
+    """Over the whole report."""
+    return f"{shop}: packages that METRC and the POS do not agree on"
+
+
+# --- lists of removals ------------------------------------------------------------------------------------------------
+
+HOME_DECIDE: Final = "Decide in the thread"
+
+
+def open_removals(count: int) -> str:
+    """Over those that wait."""
+    return f"*{count} open {'removal' if count == 1 else 'removals'}*"
+
+
+def past_removals(label: str) -> str:
+    """Over those there were; ``label`` empty: of all packages."""
+    return f"*Removals of {cut(label, 60)}, newest first*" if label else "*Removals, newest first*"
+
+
+def waits_since(askers: Sequence[str], since: datetime, ends: datetime | None, zone: ZoneInfo) -> str:
+    """Who asked for it, when, and until when it can be decided."""
+    who = user(askers[0]) if askers else "nobody"
+    return f"asked by {who} {date(since, zone)}" + (f", {until(ends, zone)}" if ends else "")
+
+
+def until(at: datetime, zone: ZoneInfo) -> str:
+    """A deadline."""
+    return f"until {date(at, zone)}"
+
+
+def by_whom(person_id: str | None) -> str:
+    """Who decided; with a blank before it, empty when nobody did."""
+    return f" by {user(person_id)}" if person_id else ""
+
+
+def to_remove(records: str) -> str:
+    """``records`` is markup."""
+    return f"remove {records}"
+
+
+# --- a week in one message --------------------------------------------------------------------------------------------
+
+DIGEST_TITLE: Final = "The last seven days"
+
+
+def digest_short(shops: str, explained: int) -> str:
+    """For a notification."""
+    return f"The last seven days at {shops}: {explained} differences explained."
+
+
+def digest_note(command: str) -> str:
+    """What the figures are held against."""
+    return f"Weeks are compared with the one before. {cut(command, 40)} status shows how things stand now."
+
+
+def digest_differences(this: int, before: int) -> str:
+    """How many answers found a cause."""
+    return f"Differences explained: {this} (before: {before})"
+
+
+def digest_alerts(this: int, before: int) -> str:
+    """How many alerts there were."""
+    return f"Alerts: {this} (before: {before})"
+
+
+def digest_delay(this: tuple[float, float] | None, before: tuple[float, float] | None) -> str:
+    """How long sales take to METRC: half of them, and 95 of 100, in seconds."""
+    if this is None:
+        return "METRC recorded no sale"
+    was = f" (before: {seconds_long(before[0])} and {seconds_long(before[1])})" if before else ""
+    return (
+        f"Half of the sales were in METRC after {seconds_long(this[0])}, 95 of 100 after {seconds_long(this[1])}{was}"
+    )
+
+
+def digest_open(headlines: Sequence[str]) -> str:
+    """Alerts that are not over."""
+    return f"Open now: {listed([cut(headline, 200) for headline in headlines], 3, between='; ')}"
+
+
+def seconds_long(seconds: float) -> str:
+    """A short time."""
+    return f"{seconds:.0f} s" if seconds < 60 else spoken(timedelta(seconds=seconds))
+
+
+# --- charts; plain text -----------------------------------------------------------------------------------------------
+
+CHART_TITLE_RECEIPTS: Final = "Receipts recorded by METRC"
+CHART_TITLE_WEEKS: Final = "The last weeks"
+CHART_AN_HOUR: Final = "receipts an hour"
+CHART_DIFFERENCES: Final = "Differences explained, by cause"
+CHART_MINUTES: Final = "Minutes from the sale to METRC's record"
+CHART_RECORDED: Final = "recorded by METRC"
+CHART_EXPECTED: Final = "expected"
+CHART_HALF: Final = "half of them"
+CHART_MOST: Final = "95 of 100"
+
+
+def chart_broke(clock: str) -> str:
+    """At the line that marks it."""
+    return f"broke at {clock}"
+
+
+def chart_of_receipts(shop: str) -> str:
+    """Over the chart of a silent feed."""
+    return f"{shop}: receipts recorded by METRC"
+
+
+def chart_of_silence(
+    shop: str, span_of_it: timedelta, broke: str, *, before: int, after: int, due: float | None
+) -> str:
+    """The same chart in words."""
+    expected = f"; {due:.0f} were to be expected since" if due is not None else ""
+    return (
+        f"Chart: receipts METRC recorded at {shop} hour by hour over the last {spoken(span_of_it)}. "
+        f"{before} before it broke at {broke}, {after} after it{expected}."
+    )
+
+
+def chart_by_cause(shop: str) -> str:
+    """Over the chart of a whole shop."""
+    return f"{shop}: packages by cause"
+
+
+def chart_of_causes(shop: str, told: str) -> str:
+    """The same chart in words."""
+    return f"Chart: packages of {shop} that do not agree, by cause. {told}."
+
+
+def charts_of_weeks(weeks: int, told: str, delays: str, alerts: str) -> str:
+    """The charts of a digest in words."""
+    return (
+        f"Charts over {weeks} weeks, oldest first. Differences explained: {told}. "
+        f"Median minutes from the sale to METRC's record: {delays}. Alerts: {alerts}."
+    )
+
+
+# --- how shops stand --------------------------------------------------------------------------------------------------
+
+STATUS_NO_SHOP: Final = "No shop is configured."
+STATUS_KEY: Final = "Key"
+STATUS_SYNCED: Final = "Synced"
+STATUS_POSTING: Final = "Posting"
+STATUS_WATCH: Final = "Watch"
+STATUS_ALERTS: Final = "Alerts"
+STATUS_APPROVALS: Final = "Approvals"
+STATUS_NEVER: Final = "*never*"
+STATUS_NONE: Final = "none"
+STATUS_NO_EXPIRY: Final = "expiry not known; put key_issued_on into the facilities file"
+STATUS_NO_SALE: Final = "no sale of the last 30 days is mirrored"
+STATUS_FILLING: Final = "the sales of the last 3 days are still being read; until then nobody knows whether they arrive"
+STATUS_PLAIN: Final = "under 4 weeks of history, so a silent sync is told by a plain limit"
+STATUS_RHYTHM: Final = "a silent sync is told by this shop's own rhythm"
+
+
+def status_line(name: str, told: str) -> str:
+    """One thing about a shop; ``told`` is markup."""
+    return f"{name}: {told}"
+
+
+def status_more(shops: int) -> str:
+    """Shops that one message does not hold."""
+    return f"… {shops} more shops, all quiet or less urgent. Name one: status at LICENSE"
+
+
+def status_short(troubled: Sequence[str]) -> str:
+    """For a notification; plain text."""
+    return f"Something to do at: {', '.join(troubled)}" if troubled else "All is well."
+
+
+def status_expired(days: int, on: day) -> str:
+    """The METRC key has ended."""
+    return f"*expired {days} days ago*, on {on.isoformat()}"
+
+
+def status_days_left(days: int, on: day) -> str:
+    """The METRC key ends."""
+    return f"{days} days left, until {on.isoformat()}"
+
+
+def status_delays(sales: int, half: float, most: float) -> str:
+    """How long sales take to METRC, in seconds."""
+    return f"half of {sales:,} sales in METRC after {seconds_long(half)}, 95 of 100 after {seconds_long(most)}"
+
+
+def status_has_it(said: str, who: str) -> str:
+    """An alert that somebody attends to; ``said`` is markup."""
+    return f"{said} ({user(who)} has it)"
+
+
+def status_snoozed(said: str, who: str) -> str:
+    """One that was snoozed."""
+    return f"{said} (snoozed by {user(who)})"
+
+
+def status_approvals(count: int) -> str:
+    """Removals that wait."""
+    if not count:
+        return "none waiting"
+    return f"*{count} removal{'s' if count > 1 else ''} not decided or not done*; see pending"
+
+
+# --- alerts -----------------------------------------------------------------------------------------------------------
+
+ALERT_ACKNOWLEDGE: Final = "Acknowledge"
+ALERT_CLOSED_TODAY: Final = "Closed today"
+ALERT_RENEWED: Final = "Renewed on…"
+ALERT_UNKNOWN: Final = "This alert is no longer kept; a new one comes if the problem is still there."
+ALERT_NO_DATE: Final = "Choose the day on which the key was made."
+ALERT_NOT_KNOWN: Final = "Slack did not say who you are, so nothing was changed. Please press again in a minute."
+ALERT_MAY_BE_A_REPEAT: Final = "This may be a repeat: it was not clear whether Slack took it."
+ALERT_RENEWED_TITLE: Final = "Key renewed"
+ALERT_RENEWED_SUBMIT: Final = "Keep the date"
+ALERT_RENEWED_LABEL: Final = "Renewed on"
+ALERT_RENEWED_NOTE: Final = "Only the day is kept. Never paste a key into Slack."
+
+
+def alert_over_after(age: timedelta) -> str:
+    """How long it lasted."""
+    return f"over after {spoken(age)}"
+
+
+def alert_over(headline: str) -> str:
+    """For a notification."""
+    return f"Over: {headline}"
+
+
+def alert_walk_through(reference: str) -> str:
+    """How to renew a key without it ever passing through Slack."""
+    return "\n".join(
+        [
+            "*To renew the key:*",
+            "1. In METRC, as the key's user: open *API Keys* in the user menu and generate a new one.",
+            f"2. Put it where {code(reference)} points, and into the POS in the same minute.",
+            "    A new key kills the old one at once, everywhere it is used.",
+            f"3. Run {code('countlast doctor')}. The key is read anew each time, so nothing is restarted.",
+            f"4. Press *{ALERT_RENEWED}* and choose the day, so that the next expiry is known.",
+            "Never paste a key into Slack.",
+        ]
+    )
+
+
+def alert_snooze(length: str) -> str:
+    """A button; plain text."""
+    return f"Snooze {length}"
+
+
+def alert_since(at: datetime, zone: ZoneInfo) -> str:
+    """When it began."""
+    return f"Since {date(at, zone)}"
+
+
+def alert_goes_to(addressee: str, after: timedelta) -> str:
+    """Who hears of it when nobody attends to it; ``addressee`` is markup."""
+    return f"goes to {addressee} after {spoken(after)}"
+
+
+def alert_attended(who: str) -> str:
+    """Who had it in hand."""
+    return f"attended to by {user(who)}"
+
+
+def alert_snoozed(who: str, at: datetime | None, zone: ZoneInfo) -> str:
+    """Who snoozed it."""
+    return f"Snoozed by {user(who)} until {date(at, zone) if at else ''}".rstrip()
+
+
+def alert_acknowledged(who: str, at: datetime | None, zone: ZoneInfo) -> str:
+    """Who has it in hand, and when it asks again."""
+    return f"Acknowledged by {user(who)}, asks again {date(at, zone) if at else ''}".rstrip()
+
+
+def alert_is_in(place: str) -> str:
+    """Where the first message is; ``place`` is markup."""
+    return f"The alert is in {place}."
+
+
+def alert_elsewhere(place: str, reason: str) -> str:
+    """How to mend a channel that did not take it; ``place`` is markup, ``reason`` Slack's own word."""
+    invite = code("/invite @countlast")
+    told = {
+        "not_in_channel": f"I am not in {place}. Type {invite} there",
+        "channel_not_found": f"I cannot see {place}: it is private, or gone. Type {invite} there",
+        "is_archived": f"{place} is archived. Bring it back",
+        "restricted_action": f"Posting is restricted in {place}. Ask an admin to let this app post there",
+    }
+    how = told.get(reason, f"{place} did not take this alert")
+    return f"{how}, or give the shop another channel in the facilities file. Until then its alerts come to you."
+
+
+def alert_taken(by: str | None, presser: str, *, is_live: bool) -> str:
+    """Somebody was first."""
+    if not is_live:
+        return "This alert has already ended."
+    return "You already have it in hand." if by == presser else f"{user(by or '')} already has it in hand."
+
+
+def alert_not_yours(place: str) -> str:
+    """Who is not where the alert was told; ``place`` is markup."""
+    return f"Only people in {place} can attend to this alert. Join the channel, or ask somebody in it."
+
+
+def alert_was_renewed(who: str, on: object, shops: int) -> str:
+    """The thread hears of a renewed key."""
+    of = "" if shops == 1 else f" for {shops} shops"
+    return f"{user(who)} renewed the METRC key on {on}{of}. The next round tries it."

@@ -27,6 +27,7 @@ from tests.blackbox import shape
 from tests.blackbox.metrc_files import NOW, SHOP, USER_KEY, VENDOR_KEY, Loopback, MetrcFiles
 from tests.blackbox.rows import label
 from tests.blackbox.shape import Answered
+from tests.in_process import countlast
 
 POS_SAMPLES = Path(__file__).parent.parent / "data" / "pos-csv"
 ROOT = Path(__file__).parent.parent.parent
@@ -186,7 +187,12 @@ class Ran:
 
 
 def run(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ran:
-    """The command line as a user starts it, in a working directory that holds nothing of the project."""
+    """The command line, in this process; the working directory holds nothing of the project."""
+    return Ran(*countlast(folder, environment(folder) if env is None else env, *arguments))
+
+
+def run_process(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ran:
+    """The same as a user starts it: a process of its own."""
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | (environment(folder) if env is None else env)
     done = subprocess.run(
         [sys.executable, "-m", "bot", *arguments],
@@ -198,8 +204,19 @@ def run(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> Ran
 
 def run_package(store: Store, folder: Path, wanted: str, *options: str, env: dict[str, str] | None = None) -> Ran:
     """``countlast reconcile package`` about this store."""
+    return run(folder, *_package(store, folder, wanted), *options, env=env)
+
+
+def run_package_process(
+    store: Store, folder: Path, wanted: str, *options: str, env: dict[str, str] | None = None
+) -> Ran:
+    """The same in a process of its own."""
+    return run_process(folder, *_package(store, folder, wanted), *options, env=env)
+
+
+def _package(store: Store, folder: Path, wanted: str) -> tuple[str, ...]:
     store.write(folder)
-    return run(folder, "reconcile", "package", wanted, "--facility", SHOP, "--json", *options, env=env)
+    return ("reconcile", "package", wanted, "--facility", SHOP, "--json")
 
 
 async def _quiet(_sentence: str) -> None:

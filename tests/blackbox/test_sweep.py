@@ -1,14 +1,15 @@
-"""The sweep command, as a process: one JSON object, and the labels that either side's files name."""
+"""The sweep command: one JSON object, and the labels that either side's files name."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from tests.blackbox import shape
-from tests.blackbox.command import Ran, Store, run
+from tests.blackbox.command import Ran, Store, run, run_process
 from tests.blackbox.metrc_files import SHOP
 from tests.blackbox.rows import package
 
@@ -16,10 +17,10 @@ TOP = {"schema", "facility", "packages", "agree", "groups", "requests", "seconds
 GROUP = {"cause", "code", "headline", "common", "packages", "action", "difference"}
 
 
-def swept(store: Store, folder: Path) -> dict[str, Any]:
+def swept(store: Store, folder: Path, run: Callable[..., Ran] = run) -> dict[str, Any]:
     """The object that the command prints, its laws checked."""
     store.write(folder)
-    ran: Ran = run(folder, "reconcile", "facility", "--facility", SHOP, "--json")
+    ran = run(folder, "reconcile", "facility", "--facility", SHOP, "--json")
     assert ran.code == 0, ran.err
     found: dict[str, Any] = json.loads(ran.out)
     assert found.keys() == TOP
@@ -44,8 +45,8 @@ def check_group(group: dict[str, Any]) -> None:
 
 
 def test_the_sample_shop_is_swept(scene: Store, tmp_path: Path) -> None:
-    """Each package of the scene is in the group of its own cause, and METRC is only read."""
-    found = swept(scene, tmp_path)
+    """In a process of its own: each package of the scene is in the group of its own cause, and METRC is only read."""
+    found = swept(scene, tmp_path, run_process)
     codes = {label: group["code"] for group in found["groups"] for label in group["packages"]}
     assert codes["1A4FF0100000022000001002"] == "duplication.receipt-retry"
     assert found["requests"] > 0

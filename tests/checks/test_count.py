@@ -7,7 +7,14 @@ import pytest
 
 from bot.case import clear, unknown
 from bot.checks.count import check
-from bot.model import ActionKind, Cause, CheckName, Confidence, Result
+from bot.model import (
+    ActionKind,
+    Cause,
+    CheckName,
+    Confidence,
+    Forbidden,
+    Result,
+)
 from tests.evidence import (
     HEALTHY,
     NOW,
@@ -257,3 +264,24 @@ def test_a_weight_that_fell_within_the_shops_rule_dried(evidence, code):
     finding = check(case(evidence)).findings[0]
     assert (finding.code, finding.action.kind) == (code, ActionKind.RECORD_COUNT)
     assert ("reason drying" in finding.action.text) is (code == "count_error.drying")
+
+
+@pytest.mark.parametrize(("pos", "metrc", "who"), [(0, -1, "METRC holds -1"), (-2, 0, "The POS holds -2")])
+def test_fewer_than_none_is_another_packages_sale_and_no_number(pos, metrc, who):
+    """No shelf can hold it; a recorded number would hide the package that is short."""
+    diagnosis = judged(stocked(pos, counted(metrc)))
+    assert (diagnosis.code, diagnosis.action.kind) == ("count_error.below-zero", ActionKind.RECOUNT)
+    assert diagnosis.headline.startswith(who)
+    assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not
+
+
+def test_the_shelf_is_compared_again_once_what_was_found_is_put_right():
+    """It fits neither side now, and that says nothing yet."""
+    twin = receipt(1, id=8890)
+    for evidence in (
+        counted(37, add_receipts(twin)),
+        stocked(37, counted(37, add_sales(pending(), to=add_receipts(twin)))),
+    ):
+        diagnosis = judged(replace(evidence, shelf=Decimal(37)))
+        assert "The shelf has 37; compare that once" in outcome_of(diagnosis, CheckName.COUNT).summary
+        assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not

@@ -23,8 +23,10 @@ from tests.evidence import (
     HEALTHY,
     LABEL,
     NOW,
+    OTHER_LABEL,
     SHOP,
     absent,
+    add_events,
     add_receipts,
     add_sales,
     carried,
@@ -35,6 +37,7 @@ from tests.evidence import (
     failed,
     judged,
     load,
+    logged,
     minutes,
     no_trade,
     nothing,
@@ -44,6 +47,7 @@ from tests.evidence import (
     receipt,
     received,
     refused,
+    row,
     shares,
     stocked,
     unheard,
@@ -482,3 +486,63 @@ def test_a_finished_package_with_a_refused_sale_explains_what_the_pos_held_befor
     diagnosis = judged(add_sales(refused(quantity=2), to=stocked(2, closed)))
     assert diagnosis.gap is not None
     assert (diagnosis.gap.difference, diagnosis.gap.unexplained) == (2, 0)
+
+
+# --- made in the POS alone --------------------------------------------------------------------------------------------
+
+
+def converted(quantity: int = -10, kind: str = "convert", **changes):
+    """The POS's own conversion of yesterday."""
+    return logged(quantity, kind, **({"event_id": "e7"} | changes))
+
+
+def test_a_conversion_that_metrc_never_had_is_sent_again():
+    """The POS took ten off for a new package; METRC still counts them here."""
+    diagnosis = judged(add_events(converted(), to=stocked(28)))
+    assert (diagnosis.code, diagnosis.action.kind) == ("split.in-pos", ActionKind.RESEND)
+    assert shares(diagnosis) == [("split.in-pos", "-10", "pos event e7")]
+    assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not
+
+
+def test_a_conversion_of_a_moment_ago_is_on_its_way():
+    """It is awaited like a sale."""
+    assert judged(add_events(converted(at=NOW - minutes(5)), to=stocked(28))).code == "timing.change-on-its-way"
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        add_events(converted()),
+        add_events(converted(), to=stocked(48)),
+        add_events(converted(kind="move"), to=stocked(28)),
+        add_events(converted(unit="Pounds", quantity=-1), to=with_package(stocked(28), unit="Milliliters")),
+        replace(
+            add_events(converted(), to=stocked(28, counted(28))),
+            children=read((package(label=OTHER_LABEL, quantity=Decimal(10), original_quantity=Decimal(10),
+                                   received_at=None, received_from_manifest=None, source_labels=(LABEL,)),)),
+        ),
+    ],
+    ids=["no difference", "the other way", "a move", "another kind of unit", "METRC made it"],
+)  # fmt: skip
+def test_a_conversion_that_is_not_missing_is_not_sent_again(evidence):
+    """Only what the difference leaves room for."""
+    assert "split.in-pos" not in codes(judged(evidence))
+
+
+def made_by_pos(**changes):
+    """A label that the POS made of another and METRC knows nothing of."""
+    event = converted(10, **changes)
+    return replace(absent(), pos_events=read((event,), "pos"), pos_rows=read((row(quantity=Decimal(10)),), "pos"))
+
+
+def test_a_package_that_the_pos_made_and_metrc_never_had_is_sent_again():
+    """Not a wrong tag: the POS's log says where it came from."""
+    diagnosis = judged(made_by_pos())
+    assert codes(diagnosis) == ["split.in-pos"]
+    assert shares(diagnosis) == [("split.in-pos", "10", f"pos package {LABEL}")]
+
+
+def test_a_package_that_the_pos_made_and_that_is_found_elsewhere_is_not():
+    """A manifest carries it."""
+    out = load(direction=Direction.OUTGOING, recipient_name="Pine Street")
+    assert codes(judged(replace(made_by_pos(), transfers=read((out,))))) == ["in_transit.outgoing"]

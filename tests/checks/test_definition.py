@@ -7,7 +7,12 @@ import pytest
 
 from bot.checks.definition import check
 from bot.errors import ProblemKind
-from bot.model import ActionKind, Confidence, Result
+from bot.model import (
+    ActionKind,
+    Confidence,
+    Forbidden,
+    Result,
+)
 from tests.evidence import (
     HEALTHY,
     ITEM,
@@ -16,10 +21,13 @@ from tests.evidence import (
     case,
     codes,
     failed,
+    judged,
     load,
+    no_trade,
     on_the_road,
     read,
     row,
+    shares,
     unstocked,
     with_package,
     with_row,
@@ -139,3 +147,48 @@ def test_two_rows_of_one_product_may_not_weigh_differently():
     other = row(record_id="r2", room="Vault", unit_weight_g=Decimal(7))
     outcome = check(case(replace(HEALTHY, pos_rows=read((row(), other), "pos"))))
     assert codes(outcome) == ["definition.pack-vs-piece"]
+
+
+# --- an ounce of 28 g -------------------------------------------------------------------------------------------------
+
+
+def weighed(pos: str, pos_unit: str, metrc: str, metrc_unit: str = "Grams", original: str | None = None):
+    """Bulk goods, received and not sold yet."""
+    came = Decimal(original if original is not None else metrc)
+    jar = with_package(no_trade(), unit=metrc_unit, quantity=Decimal(metrc), original_quantity=came)
+    return with_row(jar, unit=pos_unit, quantity=Decimal(pos))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "by"),
+    [
+        (weighed("1", "Ounces", "28"), "0.349523"),
+        (weighed("28", "Grams", "1", "Ounces"), "-0.012329"),
+        (weighed("112", "Grams", "113.4"), "-1.4"),
+        (weighed("113.4", "Grams", "112"), "1.4"),
+        (weighed("105", "Grams", "106.4", original="113.4"), "-1.4"),
+    ],
+    ids=["POS in ounces", "METRC in ounces", "POS by 28", "METRC by 28", "seven grams sold since"],
+)
+def test_an_ounce_of_28_grams_beside_one_of_28_3495_is_a_definition(evidence, by):
+    """The difference is that of the ounces, so nobody counts and nothing is touched."""
+    diagnosis = judged(evidence)
+    assert (diagnosis.code, diagnosis.action.kind) == ("definition.rounded-ounce", ActionKind.FIX_DEFINITION)
+    assert [entry[:2] for entry in shares(diagnosis)] == [("definition.rounded-ounce", by)]
+    assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        weighed("112", "Grams", "114"),
+        weighed("12", "Grams", "12.15"),
+        weighed("10", "Pounds", "11", "Pounds"),
+        weighed("1", "Ounces", "28.35"),
+        replace(weighed("112", "Grams", "113.4"), pos_rows=read((), "pos")),
+    ],
+    ids=["another difference", "less than an ounce", "pounds", "no difference", "no row"],
+)
+def test_a_difference_that_is_not_the_ounces_is_none_of_its_business(evidence):
+    """Coincidence is not enough."""
+    assert "definition.rounded-ounce" not in codes(judged(evidence))

@@ -44,6 +44,7 @@ from tests.evidence import (
     on_the_road,
     package,
     pending,
+    posted_twice,
     read,
     receipt,
     received,
@@ -55,12 +56,6 @@ from tests.evidence import (
 )
 
 LATER = timedelta(seconds=7)
-
-
-def posted_twice(evidence=HEALTHY):
-    """Sale POS-1 is in METRC a second time under its own number, recorded four seconds later."""
-    twin = replace(receipt(1), id=8890, recorded_at=receipt(1).recorded_at + timedelta(seconds=4))
-    return add_receipts(twin, to=counted(37, evidence))
 
 
 def imported(evidence=HEALTHY, number=8890):

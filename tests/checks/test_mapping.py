@@ -568,3 +568,60 @@ def test_a_typed_row_that_reads_as_another_label_is_not_this_one(typed, means_it
     )
     found = codes(check(case(evidence)))
     assert found == (["mapping.label-mistyped"] if means_it else ["mapping.not-in-pos"])
+
+
+# --- strains and names ------------------------------------------------------------------------------------------------
+
+
+def of_strain(ours: str | None, theirs: str | None):
+    """The POS names one strain and METRC's item another."""
+    return with_row(with_package(item=replace(ITEM, strain=theirs)), strain=ours)
+
+
+def test_a_strain_that_differs_is_said_and_nothing_is_adjusted():
+    """Name and category agree."""
+    diagnosis = judged(of_strain("Sunbreak", "Night Lantern"))
+    assert (diagnosis.code, diagnosis.action.kind) == ("mapping.strain", ActionKind.FIX_MAPPING)
+    assert diagnosis.headline == "The POS sells this package as strain “Sunbreak”; METRC's item is of “Night Lantern”."
+    assert diagnosis.must_not == (Forbidden.ADJUST_QUANTITY,)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (None, "Night Lantern"),
+        ("Sunbreak", None),
+        ("night-lantern", "Night Lantern"),
+        ("Night Lantern (Hybrid)", "Night Lantern"),
+        ("N/A", "Night Lantern"),
+        ("Sunbreak", "Mixed"),
+        ("NightLantern", "Night Lantern"),
+    ],
+)
+def test_a_strain_that_one_side_does_not_state_is_none(ours, theirs):
+    """Nor is the kind of plant, nor a hyphen."""
+    assert codes(judged(of_strain(ours, theirs))) == []
+
+
+def test_the_item_comes_before_its_strain():
+    """Another item has another strain by nature."""
+    assert codes(judged(with_row(of_strain("Sunbreak", "Night Lantern"), metrc_item="Sunbreak - Flower 1g"))) == [
+        "mapping.item"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ("Preroll 5 pk x 1.0 g", "Pre-Roll 5pk x 1g", True),
+        (".5g Cart", "0.5g Cart", True),
+        ("5g Cart", ".5g Cart", False),
+        ("Crème & Co 3,5g", "Creme and Co 3.5g", True),
+        ("夜灯", "日出", False),
+        ("Gummies 1 0.5g", "Gummies 10.5g", False),
+    ],
+)
+def test_names_are_the_same_whatever_the_keyboard_made_of_them(ours, theirs, same):
+    """Accents, hyphens, ampersands and leading zeros; but not another number, and not another script's name."""
+    evidence = with_row(with_package(item=replace(ITEM, name=theirs)), metrc_item=ours)
+    assert codes(judged(evidence)) == ([] if same else ["mapping.item"])

@@ -10,8 +10,10 @@ from bot.checks.timing import check
 from bot.errors import ProblemKind
 from bot.model import (
     ActionKind,
+    Backlog,
     Cause,
     Confidence,
+    Evidence,
     Forbidden,
     Posting,
     PostingDelays,
@@ -22,6 +24,7 @@ from bot.model import (
 from tests.evidence import (
     HEALTHY,
     NOW,
+    RECEIVED,
     TWO_DAYS_AGO,
     add_receipts,
     add_sales,
@@ -259,8 +262,92 @@ def test_a_backlog_that_was_flushed_is_one_remark():
     sales = [line(20 + n, at) for n, at in enumerate(times)]
     late = [receipt(20 + n, at, recorded_at=NOW - minutes(60 - n)) for n, at in enumerate(times)]
     outcome = check(case(add_receipts(*late, to=add_sales(*sales))))
-    said = [quote.says for quote in outcome.evidence if "late" in quote.says]
-    assert said == ["5 receipts arrived late and are all there now, recorded between 19:30 and 19:34"]
+    said = "5 sales of 20:30–21:10 on 28 Feb arrived late and are all there now, recorded 19:30–19:34."
+    assert [quote.says for quote in outcome.evidence if "late" in quote.says] == [said]
+    assert outcome.summary == f"Every POS sale of this package has its receipt in METRC. {said}"
+
+
+def outage(count: int = 300) -> PostingDelays:
+    """What waited from 12:00 until 15:20 two days ago, in the shop's own time."""
+    noon = datetime(2026, 2, 28, 19, tzinfo=UTC)
+    hours = [noon + minutes(n) for n in (0, 180, 200, 204)]
+    return PostingDelays(900, 5.0, 60.0, 120.0, (Backlog(count, *hours),))
+
+
+def test_sales_that_waited_out_an_outage_are_told_once_for_the_whole_shop():
+    """Two of this package were among three hundred; a third that came late by itself is told by itself."""
+    delays = outage()
+    (backlog,) = delays.backlogs
+    times = [backlog.sold_from + minutes(n) for n in (10, 100)]
+    flushed = [receipt(20 + n, at, recorded_at=backlog.recorded_from + minutes(n)) for n, at in enumerate(times)]
+    alone = receipt(30, NOW - days(1), recorded_at=NOW - days(1) + minutes(31))
+    sales = (*(line(20 + n, at) for n, at in enumerate(times)), line(30, NOW - days(1)))
+    evidence = replace(add_receipts(*flushed, alone, to=add_sales(*sales)), delays=delays)
+    outcome = check(case(evidence))
+    said = "300 sales of 12:00–15:00 on 28 Feb arrived together at 15:20 on 28 Feb, 2 of them of this package: the delay was an outage's."
+    assert outcome.result is Result.CLEAR
+    assert [quote.says for quote in outcome.evidence[2:]] == [
+        said,
+        "receipt 8830, sold 20:30 on 01 Mar, arrived 31 min after the sale",
+    ]
+    assert said in outcome.summary
+
+
+@pytest.mark.parametrize(("minute", "code"), [(10, "timing.sale-on-its-way"), (30, "failed_post.never-posted")])
+def test_a_sale_of_an_outage_may_still_come_with_the_rest_of_them(minute, code):
+    """While the rest arrives, and a quarter of an hour longer; then it has failed."""
+    delays = outage()
+    (backlog,) = delays.backlogs
+    now = backlog.recorded_until + minutes(minute)
+    sale = unheard(at=backlog.sold_from + minutes(60))
+    evidence = replace(
+        add_sales(sale, to=stocked(37)), delays=delays, asked_at=now, receipts_window=Window(RECEIVED, now)
+    )
+    assert codes(check(case(evidence)))[0] == code
+
+
+def holed(*holes: Window, evidence: Evidence = HEALTHY) -> Evidence:
+    """METRC's receipts of some spans were not read."""
+    part = replace(evidence.receipts, problem=failed().problem)
+    return replace(evidence, receipts=part, receipts_holes=holes)
+
+
+HOLE = Window(datetime(2026, 3, 1, 21, 5, tzinfo=UTC), datetime(2026, 3, 1, 22, 10, tzinfo=UTC))
+
+
+def test_a_hole_in_what_was_read_is_named_and_never_clear():
+    """Between its ends a receipt may be missing; asking again reads it once more."""
+    outcome = check(case(holed(HOLE)))
+    assert outcome.result is Result.UNKNOWN
+    assert outcome.summary == (
+        "Receipts between 14:05 on 01 Mar and 15:10 on 01 Mar were not read, so a late sale cannot be told. "
+        "Ask again: then they are read once more."
+    )
+    assert outcome.evidence[0].says == "Receipts between 14:05 on 01 Mar and 15:10 on 01 Mar were not read"
+    assert judged(holed(HOLE)).provisional
+
+
+@pytest.mark.parametrize(
+    ("sold", "code"),
+    [
+        (HOLE.end + minutes(6), "failed_post.never-posted"),
+        (HOLE.end + minutes(4), None),
+        (HOLE.start - minutes(60), None),
+    ],
+)
+def test_a_sale_from_after_a_hole_is_not_hidden_in_it(sold, code):
+    """METRC cannot have recorded it before it was sold; any other may be there."""
+    evidence = holed(HOLE, evidence=add_sales(unheard(at=sold), to=stocked(37)))
+    outcome = check(case(evidence))
+    assert codes(outcome) == ([code] if code else [])
+    said = "were not read" if code else "whether sale POS-9 reached METRC cannot be told"
+    assert any(said in text for text in (outcome.summary, *(quote.says for quote in outcome.evidence)))
+
+
+def test_many_holes_are_counted():
+    """Three are named."""
+    holes = [Window(HOLE.start + n * days(-1), HOLE.end + n * days(-1)) for n in range(5)]
+    assert "and 2 more spans, were not read" in check(case(holed(*holes))).summary
 
 
 # --- will never arrive ------------------------------------------------------------------------------------------------

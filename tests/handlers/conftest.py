@@ -14,6 +14,7 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from bot.inquiries import Inquiry, Verdict
+from bot.kept_questions import KeptQuestion
 from bot.model import Diagnosis, Question
 from bot.settings import Settings
 from bot.sweep_groups import Sweep
@@ -62,7 +63,7 @@ class MemoryInquiries:
 
     async def begin(self, one):
         for other in self.all.values():
-            if other.ended_at is None and _same(other, one):
+            if other.ended_at is None and other.is_same(one):
                 return other
         self.all[one.id] = one
         return None
@@ -70,8 +71,18 @@ class MemoryInquiries:
     async def get(self, inquiry_id):
         return self.all.get(inquiry_id)
 
-    async def place(self, inquiry_id, channel, thread):
-        self.all[inquiry_id] = replace(self.all[inquiry_id], channel=channel, thread=thread)
+    async def place(self, inquiry_id, channel, thread, progress=None):
+        self.all[inquiry_id] = replace(self.all[inquiry_id], channel=channel, thread=thread, progress=progress)
+
+    async def of_question(self, question_id):
+        return tuple(one for one in self.all.values() if one.question_id == question_id)
+
+    async def begin_again(self, inquiry_id, now):
+        return self.all[inquiry_id].ended_at is None
+
+    async def tell(self, one, owner, now, diagnosis_id=None, cause=None):
+        self.all[one.id] = replace(self.all[one.id], told_at=now, diagnosis_id=diagnosis_id, cause=cause)
+        return True
 
     async def join(self, inquiry_id, person, now):
         if person not in self.joined[inquiry_id]:
@@ -84,14 +95,16 @@ class MemoryInquiries:
         self.all[inquiry_id] = replace(self.all[inquiry_id], ended_at=now, diagnosis_id=diagnosis_id, cause=cause)
 
     async def earlier(self, one, since):
-        found = [e for e in self.all.values() if e.diagnosis_id and _same(e, one) and e.ended_at >= since]
+        found = [
+            e for e in self.all.values() if e.diagnosis_id and e.ended_at and e.is_same(one) and e.ended_at >= since
+        ]
         return found[-1] if found else None
 
     async def answered_by(self, diagnosis_id):
         return next((e for e in self.all.values() if e.diagnosis_id == diagnosis_id), None)
 
     async def recent(self, facilities, limit):
-        found = [e for e in self.all.values() if e.diagnosis_id and e.facility in facilities]
+        found = [e for e in self.all.values() if e.diagnosis_id and e.ended_at and e.facility in facilities]
         return tuple(reversed(found))[:limit]
 
     async def judge(self, verdict):
@@ -108,8 +121,31 @@ class MemoryInquiries:
         return self.sweeps.get(sweep_id)
 
 
-def _same(one: Inquiry, other: Inquiry) -> bool:
-    return (one.facility, one.kind, one.value, one.shelf) == (other.facility, other.kind, other.value, other.shelf)
+class MemoryQuestions:
+    """Questions as they came in, of one process that never dies."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, KeptQuestion] = {}
+        self.seen: set[str] = set()
+
+    async def keep(self, question):
+        if question.id in self.seen:
+            return False
+        self.seen.add(question.id)
+        self.open[question.id] = question
+        return True
+
+    async def close(self, question_id, now):
+        self.open.pop(question_id, None)
+
+    async def beat(self, owner, now):
+        """Nobody else looks."""
+
+    async def orphaned(self, owner, now):
+        return ()
+
+    async def take_up(self, question, owner, now):
+        return False
 
 
 @dataclass
@@ -278,6 +314,8 @@ async def start(slack):
         limit: int = 50,
         ending=None,
         scanned=None,
+        questions=None,
+        sleep=at_once,
         **changes,
     ) -> Bot:
         chosen = settings(*facilities, api_url=slack.api, **changes)
@@ -289,7 +327,8 @@ async def start(slack):
             FixedClock(),
             sweep or FakeSweep(),
             MemoryInquiries(),
-            sleep=at_once,
+            questions or MemoryQuestions(),
+            sleep=sleep,
             ending=ending,
             scanned=scanned,
         )

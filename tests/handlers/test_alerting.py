@@ -12,7 +12,7 @@ from bot import attend
 from bot.serve import health_only, send_now, voices
 from bot.watch import ONCE
 from demo.world import World
-from tests.handlers.removal_shop import FAR, GUEST, LEE, opened
+from tests.handlers.removal_shop import FAR, GUEST, KIT, LEE, opened
 from tests.store import NOW
 
 MINUTES = timedelta(minutes=1)
@@ -88,6 +88,92 @@ async def test_only_members_of_this_workspace_attend(shop):
         assert "can" in shop.told(user)
     assert texts(shop) == before
     assert shop.told(FAR) == "Only members of this workspace can attend to alerts."
+
+
+async def test_who_is_not_in_the_channel_is_told_so(shop):
+    """A member of the workspace who looks in from outside changes nothing; once invited they may, at once."""
+    shop.world.kill_key()
+    await round_of(shop)
+    before = texts(shop)
+    await press(shop, "acknowledge_alert", KIT)
+    assert shop.told(KIT) == "Only people in #floor can attend to this alert. Join the channel, or ask somebody in it."
+    await press(shop, "alert_key_renewed", KIT)
+    [view] = shop.slack.workspace.stack(KIT)
+    await shop.slack.submit_view(view.id, {"renewed_on": {"renewed_on": "2026-03-02"}}, KIT)
+    await shop.settle()
+    assert await shop.bot.books.memory.recall("key_issued_on") == {}
+    assert texts(shop) == before
+    change_floor(shop, members=floor(shop).members | {KIT})
+    await press(shop, "acknowledge_alert", KIT)
+    assert "Acknowledged by @Kit Voss" in texts(shop)[0]
+
+
+async def test_where_nobody_may_see_who_is_in_the_channel_pressing_there_is_enough(shop):
+    """The scope for it is missing: on-call is not kept waiting for it."""
+    shop.world.kill_key()
+    await round_of(shop)
+    shop.slack.faults.refuse("missing_scope", calls=9, method="conversations.members")
+    await press(shop, "acknowledge_alert")
+    assert "Acknowledged by @Lee Marsh" in texts(shop)[0]
+
+
+async def test_a_lost_channel_is_told_to_on_call_with_how_to_mend_it(tmp_path, empty_database):
+    """Archived: the shop's contact gets the alert directly, takes it in hand there, and hears of its end there."""
+    async with opened(tmp_path, empty_database, World.healthy(NOW), contact="U0DANA") as shop:
+        change_floor(shop, is_archived=True)
+        shop.world.kill_key()
+        await round_of(shop)
+        await round_of(shop, minutes=5)
+        [card] = direct(shop)
+        told = shop.slack.message_as_text(card)
+        assert told.startswith("● Harbor Street: METRC refuses the user key (")
+        assert "#floor is archived. Bring it back, or give the shop another channel in the facilities file." in told
+        assert await shop.bot.books.outbox.waiting() == ()
+        await shop.slack.press(card.ts, "acknowledge_alert", "U0DANA")
+        await shop.settle()
+        shop.world.keys[0].alive = True
+        await round_of(shop, minutes=20)
+        card, end = direct(shop)
+        assert shop.slack.message_as_text(card).startswith("✓ Harbor Street")
+        assert (end.text, end.thread_ts) == ("It is over after 25 min.", card.ts)
+
+
+async def test_a_direct_message_whose_answer_was_lost_is_not_sent_twice(tmp_path, empty_database):
+    """It is looked for where it went."""
+    async with opened(tmp_path, empty_database, World.healthy(NOW), contact="U0DANA") as shop:
+        change_floor(shop, is_archived=True)
+        shop.world.kill_key()
+        shop.slack.faults.lose_answers(method="chat.postMessage")
+        await round_of(shop)
+        shop.clock.at += MINUTES
+        await send(shop)
+        assert len(direct(shop)) == 1
+        assert await shop.bot.books.outbox.waiting() == ()
+
+
+async def test_without_anybody_on_call_a_letter_waits_for_its_channel(shop):
+    """Nothing is dropped: it goes out when the channel is back."""
+    change_floor(shop, is_archived=True)
+    shop.world.kill_key()
+    await round_of(shop)
+    [(_, problem)] = await shop.bot.books.outbox.waiting()
+    assert "is_archived" in problem
+    change_floor(shop, is_archived=False)
+    shop.clock.at += MINUTES
+    await send(shop)
+    assert len(texts(shop)) == 1
+
+
+def floor(shop):
+    return shop.slack.workspace.channels["C0FLOOR"]
+
+
+def change_floor(shop, **changes):
+    shop.slack.workspace.channels["C0FLOOR"] = replace(floor(shop), **changes)
+
+
+def direct(shop):
+    return [message for message in shop.slack.workspace.everything() if message.channel.startswith("D")]
 
 
 async def test_the_second_press_is_told_who_was_first(shop):
@@ -205,28 +291,62 @@ async def test_a_person_who_hears_late_gets_a_button_too(tmp_path, empty_databas
         shop.world.kill_key()
         await round_of(shop)
         await round_of(shop, minutes=31)
-        direct = [m for m in shop.slack.workspace.everything() if m.channel.startswith("D")]
-        [told] = [shop.slack.message_as_text(message) for message in direct]
+        [told] = [shop.slack.message_as_text(message) for message in direct(shop)]
         assert told.startswith("Nobody has acknowledged this: Harbor Street")
         assert "[ Acknowledge ]" in told
-        await shop.slack.press(direct[0].ts, "acknowledge_alert", "U0DANA")
+        await shop.slack.press(direct(shop)[0].ts, "acknowledge_alert", "U0DANA")
         await shop.settle()
         await send(shop)
         assert "Acknowledged by @Dana" in texts(shop)[0]
         assert ("alert_escalated", "countlast") in await shop.events()
 
 
-async def test_a_chart_that_fails_stops_no_alert(tmp_path, empty_database):
-    """Slack takes no files: the text alone says it all."""
+@pytest.fixture
+async def silent(tmp_path, empty_database):
+    """A shop whose sales of the last hour do not reach METRC."""
     world = World.healthy(NOW)
     for minutes in (65, 50, 40, 30, 20):
         world.sale_never_posted(world.labels()[0], age=minutes * MINUTES)
     async with opened(tmp_path, empty_database, world) as shop:
-        shop.slack.faults.refuse("missing_scope", calls=9, method="files.getUploadURLExternal")
-        await round_of(shop)
-        [card] = texts(shop)
-        assert card.startswith("● Harbor Street: 5 sales wait")
-        assert await shop.bot.books.outbox.waiting() == ()
+        yield shop
+
+
+async def test_a_chart_that_fails_is_tried_again_and_stops_nothing(silent):
+    """The alert is told at once, and so is what follows; the picture comes when Slack takes files again, once."""
+    silent.slack.faults.refuse("internal_error", calls=2, method="files.getUploadURLExternal")
+    await round_of(silent)
+    [card] = texts(silent)
+    assert card.startswith("● Harbor Street: 5 sales wait")
+    await press(silent, "acknowledge_alert")
+    await send(silent)
+    assert "Acknowledged by @Lee Marsh" in texts(silent)[0]
+    for _ in range(3):
+        silent.clock.at += MINUTES
+        await send(silent)
+    card, chart = silent.slack.messages()
+    assert (chart.files[0]["name"], chart.thread_ts) == ("silence.png", card.ts)
+    assert await silent.bot.books.outbox.waiting() == ()
+
+
+async def test_a_chart_whose_answer_was_lost_is_not_shown_twice(silent):
+    """It is found in the thread by its file."""
+    silent.slack.faults.lose_answers(method="files.completeUploadExternal")
+    await round_of(silent)
+    silent.clock.at += MINUTES
+    await send(silent)
+    assert len([message for message in silent.slack.messages() if message.files]) == 1
+    assert await silent.bot.books.outbox.waiting() == ()
+
+
+async def test_a_chart_that_cannot_be_shown_is_left_out_after_an_hour(silent):
+    """Slack takes no files: the text alone says it all."""
+    silent.slack.faults.refuse("missing_scope", calls=99, method="files.getUploadURLExternal")
+    await round_of(silent)
+    assert len(await silent.bot.books.outbox.waiting()) == 1
+    silent.clock.at += 61 * MINUTES
+    await send(silent)
+    assert await silent.bot.books.outbox.waiting() == ()
+    assert len(texts(silent)) == 1
 
 
 # --- status -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from bot import removals
 from bot.model import DuplicateKind
 from bot.removals import Approval, Effect, Pace, Person, Policy, Seen, State, Target, Way
 from handlers.render.card import render_card, render_decline_form
-from handlers.render.card_words import announcement
+from handlers.render.words import card_announcement
 from tests.handlers import blockkit
 from tests.handlers.test_render import shown
 from tests.handlers.values import HARBOR
@@ -203,7 +203,7 @@ CALLED = {
 @pytest.mark.parametrize("name", STATES)
 def test_people_are_called_for_what_they_wait_for_and_for_nothing_else(name):
     """An outcome, and whatever needs a person; the asker first, then who approved."""
-    news = announcement(STATES[name][0])
+    news = card_announcement(STATES[name][0])
     if name not in CALLED:
         assert news is None
         return

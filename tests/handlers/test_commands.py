@@ -6,7 +6,8 @@ import time
 import pytest
 
 from bot.errors import QuestionError, StorageError
-from tests.handlers.conftest import FakeAnswer, MemoryLedger
+from handlers import asking
+from tests.handlers.conftest import FakeAnswer, MemoryQuestions
 from tests.handlers.values import HARBOR, HILL, LABEL
 
 
@@ -200,11 +201,11 @@ async def test_a_fault_of_the_program_shows_a_code_and_logs_the_rest(start, capl
 async def test_a_broken_ledger_is_told_privately(start):
     """Without a thread, the sentence reaches the asker through the command's own address."""
 
-    class Broken(MemoryLedger):
-        async def first_time(self, key, now):
+    class Broken(MemoryQuestions):
+        async def keep(self, question):
             raise StorageError("The database cannot be reached.")
 
-    bot = await start(ledger=Broken())
+    bot = await start(questions=Broken())
     await bot.command(f"package {LABEL}")
     (whisper,) = bot.slack.whispers
     assert "The database cannot be reached." in texts(whisper)
@@ -261,16 +262,28 @@ async def test_questions_run_at_most_so_many_at_once_and_all_end(start):
     assert len(bot.answer.questions) == 4
 
 
-async def test_a_slow_ledger_does_not_delay_the_acknowledgement(start):
-    """Not even the look at what was delivered before comes first."""
+async def test_what_is_acknowledged_was_kept(start):
+    """Whatever dies next, a row says that an answer is owed; it is closed when the answer is there."""
+    gate = asyncio.Event()
+    bot = await start(answer=FakeAnswer(gate=gate))
+    await bot.command(f"package {LABEL}", settle=False)
+    assert len(bot.services.questions.open) == 1
+    gate.set()
+    await bot.settle()
+    assert bot.services.questions.open == {}
+
+
+async def test_a_database_slower_than_slack_waits_does_not_delay_the_acknowledgement(start, monkeypatch):
+    """Slack is told in time, and the question is answered when it was kept."""
     gate = asyncio.Event()
 
-    class Slow(MemoryLedger):
-        async def first_time(self, key, now):
+    class Slow(MemoryQuestions):
+        async def keep(self, question):
             await gate.wait()
-            return await super().first_time(key, now)
+            return await super().keep(question)
 
-    bot = await start(ledger=Slow())
+    monkeypatch.setattr(asking, "KEEP_SECONDS", 0.05)
+    bot = await start(questions=Slow())
     async with asyncio.timeout(1):
         assert (await bot.command(f"package {LABEL}", settle=False)).status_code == 200
     assert bot.answer.questions == []

@@ -9,7 +9,7 @@ import pytest
 
 from bot.errors import StorageError
 from bot.removals import State
-from bot.serve import recovering
+from bot.serve import in_rounds
 from demo.pos import write_books
 from demo.world import World
 from handlers.decisions import reason_of
@@ -158,7 +158,7 @@ async def test_an_expired_card_approves_nothing(shop):
     shop.clock.forward(minutes=30)
     await shop.press()
     assert "This proposal has expired" in shop.told(LEE)
-    await shop.side.cards.recover_round()
+    await shop.side.unfinished.cards.recover_round()
     assert "expired, nothing was removed" in shop.card()
     assert "Ask again" in shop.card()
     assert (await shop.faults(), shop.writes()) == (["expired"], [])
@@ -173,7 +173,7 @@ async def test_a_press_that_was_acknowledged_is_never_lost(shop, monkeypatch):
     assert (await shop.press()).acked
     assert shop.writes() == []
     shop.clock.forward(seconds=16)
-    await shop.side.cards.recover_round()
+    await shop.side.unfinished.cards.recover_round()
     assert len(shop.writes()) == 1
     assert "The fix held." in shop.card()
 
@@ -182,13 +182,12 @@ async def test_rounds_begin_at_once_and_go_on_until_the_end():
     """The first does not wait; the end is not waited for."""
     stop, rounds = asyncio.Event(), []
 
-    class Rounds:
-        async def recover_round(self):
-            rounds.append(stop.is_set())
-            if len(rounds) == 3:
-                stop.set()
+    async def one():
+        rounds.append(stop.is_set())
+        if len(rounds) == 3:
+            stop.set()
 
-    await recovering(Rounds(), stop, every=0)
+    await in_rounds(one, stop, every=0)
     assert rounds == [False, False, False]
 
 
@@ -198,7 +197,7 @@ async def test_a_press_that_cannot_be_kept_is_not_acknowledged(shop, monkeypatch
     async def broken(_press):
         raise StorageError("The disk is full.")
 
-    monkeypatch.setattr(shop.side.cards.office.intents, "take", broken)
+    monkeypatch.setattr(shop.side.unfinished.cards.office.intents, "take", broken)
     assert not (await shop.press()).acked
     assert "could not be kept, so nothing was decided" in shop.told(LEE)
     assert (await shop.intent()).state is State.PROPOSED
@@ -211,10 +210,10 @@ async def test_a_card_that_slack_did_not_take_is_drawn_later(shop):
     assert len(shop.writes()) == 1
     assert "[ Remove duplicate… ]" in shop.card()
     shop.slack.faults.pending.clear()
-    await shop.side.cards.recover_round()
+    await shop.side.unfinished.cards.recover_round()
     assert "The fix held." in shop.card()
     calls = len(shop.slack.api.calls)
-    await shop.side.cards.recover_round()
+    await shop.side.unfinished.cards.recover_round()
     assert len(shop.slack.api.calls) == calls
 
 
@@ -225,7 +224,7 @@ async def test_a_card_whose_place_was_never_written_down_is_found_by_its_press(s
         raise StorageError("Killed.")
 
     with monkeypatch.context() as killed:
-        killed.setattr(shop.side.cards.office.intents, "place", lost)
+        killed.setattr(shop.side.unfinished.cards.office.intents, "place", lost)
         await shop.ask(user=KIT)
     await shop.press()
     assert [("removed" in shop.card(number)) for number in (0, 1)] == [True, True]
@@ -317,7 +316,7 @@ async def test_where_the_bot_may_not_act_the_approval_is_recorded_and_the_steps_
 
 async def test_the_kill_switch_keeps_an_approval_waiting(shop, monkeypatch):
     """Nothing is sent while it is on, and the card says why; it goes when it is off."""
-    office = shop.side.cards.office
+    office = shop.side.unfinished.cards.office
     policy = office.policy
     with monkeypatch.context() as switched:
         switched.setitem(office.__dict__, "policy", lambda shop: replace(policy(shop), read_only=True))
@@ -326,7 +325,7 @@ async def test_the_kill_switch_keeps_an_approval_waiting(shop, monkeypatch):
         assert "[ Take back ]" in shop.card()
     assert shop.writes() == []
     shop.clock.forward(minutes=1)
-    await shop.side.cards.recover_round()
+    await shop.side.unfinished.cards.recover_round()
     assert (len(shop.writes()), "The fix held." in shop.card()) == (1, True)
 
 
@@ -365,7 +364,7 @@ async def test_a_list_needs_two_people_goes_one_by_one_and_stops_at_the_first_su
             void(second, at)
 
         monkeypatch.setattr(world, "void_receipt", both)
-        monkeypatch.setattr(shop.side.cards, "_sleep", lambda _seconds: asyncio.sleep(0))
+        monkeypatch.setattr(shop.side.unfinished.cards, "_sleep", lambda _seconds: asyncio.sleep(0))
         await shop.press(user=KIT)
         assert shop.writes() == [f"DELETE /sales/v2/receipts/{order[0]}"]
         assert "1 of 3 removed" in shop.card()
@@ -385,7 +384,7 @@ async def test_a_fix_that_does_not_hold_is_told_in_the_thread(tmp_path, empty_da
         shop.clock.forward(hours=24)
         write_books(world, tmp_path / "pos", shop.clock.now())
         for _ in range(2):
-            await shop.side.cards.recover_round()
+            await shop.side.unfinished.cards.recover_round()
         assert "did not hold" in shop.card()
         held, not_held = shop.replies()
         assert "was removed. The fix held." in held

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from bot.inquiries import Inquiry
 from bot.model import Cause, CheckName, Outcome, Quote, Result, SubjectKind
-from handlers.render.ask_words import CAUSES
 from handlers.render.blocks import Message, section
 from handlers.render.evidence import render_evidence_page
 from handlers.render.form import render_form
@@ -17,6 +16,7 @@ from handlers.render.help import render_sentence
 from handlers.render.home import Home, render_home
 from handlers.render.splitting import parts, split_markup
 from handlers.render.verdict import render_verdict_form
+from handlers.render.words import CAUSES
 from tests.handlers import blockkit
 from tests.handlers.test_commands import texts
 from tests.handlers.values import DOUBLE_RECEIPT, HARBOR, HILL, LABEL, NOW

@@ -11,6 +11,7 @@ from bot.clock import do
 from bot.duties import promising, rota
 from bot.follow_ups import FARTHEST, MOST_ROUNDS, follow_up
 from bot.model import ActionKind
+from bot.recheck import Desk, keep_promises
 from bot.serve import voices
 from demo.pos import write_books
 from demo.world import TAG, World
@@ -84,6 +85,33 @@ def test_only_what_says_when_is_promised():
     assert follow_up(waiting(not_before=None), "C", "1.1", "U") is None
     assert follow_up(waiting(kind=ActionKind.RESEND), "C", "1.1", "U") is None
     assert follow_up(waiting(not_before=NOW + FARTHEST + MINUTES), "C", "1.1", "U") is None
+
+
+async def test_what_was_counted_is_not_forgotten(shop):
+    """The count that came with the question is compared again whenever it is asked again."""
+    await shop.slack.command("", user=ASKER)
+    await shop.settle()
+    [form] = shop.slack.workspace.stack(ASKER)
+    typed = {"what": {"what": f"package {LABEL}"}, "shelf": {"shelf": "19"}}
+    assert (await shop.slack.submit_view(form.id, typed, ASKER)).acked
+    await shop.settle()
+    shop.clock.at += timedelta(hours=2)
+    claimed = await shop.bot.books.rechecks.claim("one", shop.clock.now(), timedelta(minutes=2))
+    assert claimed.recheck.shelf == 19
+    asked = []
+
+    async def ask(question):
+        asked.append(question)
+        return waiting()
+
+    async def say(_claimed, _diagnosis):
+        """Said."""
+
+    shop.clock.at += timedelta(minutes=3)
+    rechecks = shop.bot.books.rechecks
+    await keep_promises(Desk(rechecks, ask, say, shop.clock, "two", timedelta(minutes=2)))
+    # the answer said "wait" again, and the promise of that keeps the count too
+    assert [question.shelf for question in asked] == [19, 19]
 
 
 def test_it_does_not_go_on_for_ever():

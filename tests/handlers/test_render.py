@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from bot import model as m
 from handlers.render import words
-from handlers.render.blocks import Message, code, cut, cut_plain, date, escape, size
+from handlers.render.blocks import Message, code, cut, cut_plain, escape, size
 from handlers.render.diagnosis import render_diagnosis, render_evidence
 from handlers.render.help import render_help
+from handlers.render.words import date
 from tests.handlers import blockkit
 from tests.handlers.values import DOUBLE_RECEIPT, HARBOR, NOW, settings
 

@@ -327,6 +327,45 @@ async def test_a_whole_shop_comes_page_by_page():
     assert sum(len(page) for page in pages) == 8
 
 
+def numbered(count):
+    """So many packages, each with an id and label of its own."""
+    row = json.loads(samples.body("packages-active"))["Data"][0]
+    return [row | {"Id": number, "Label": f"1A4FF01{number:017d}"} for number in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("expected", [None, 0, 1, 45, 60, 5000])
+async def test_a_wrong_guess_of_its_length_changes_nothing_about_a_list(expected):
+    """Only what is asked for at first rests on it, and what is too much is no part of the list."""
+    metrc, seen = Metrc().on("/packages/v2/active", paged(numbered(45))), set()
+
+    async def take(packages):
+        seen.update(package.id for package in packages)
+
+    await client_of(metrc).each_package(PackageList.ACTIVE, window(1), take, expected=expected)
+    assert seen == set(range(1, 46))
+
+
+async def test_a_known_length_lets_pages_be_asked_for_before_the_first_one_came():
+    """The count comes with one row."""
+    answer, waiting, asked = paged(numbered(45)), asyncio.Event(), []
+
+    async def metrc(request):
+        asked.append(dict(request.url.params)["pageNumber"])
+        if len(asked) == 4:
+            waiting.set()
+        if len(asked) > 1:
+            await asyncio.wait_for(waiting.wait(), 5)
+        return httpx.Response(200, json=answer(dict(request.url.params)))
+
+    async def take(_packages):
+        pass
+
+    client = client_of(metrc)
+    count = await client.count(PackageList.ACTIVE, window(1))
+    await client.each_package(PackageList.ACTIVE, window(1), take, expected=count)
+    assert (count, asked) == (45, ["1", "1", "2", "3"])
+
+
 async def test_a_torn_list_is_told_after_its_pages():
     """Who takes page by page learns as well that the list was not whole."""
     metrc = Metrc().on("/packages/v2/active", samples.body("packages-active-page-1-of-2"))
@@ -611,6 +650,7 @@ async def test_nothing_here_can_change_anything():
     """The client has reads only, and every one of them is a GET."""
     assert {name for name in vars(MetrcClient) if not name.startswith("_")} == {
         "adjustments",
+        "count",
         "deliveries",
         "delivery",
         "each_package",

@@ -597,3 +597,17 @@ def test_any_json_row_is_a_value_or_a_metrc_error(kind, data):
     else:
         return
     assert sentence.startswith("METRC sent")
+
+
+def test_rows_of_ever_other_keys_are_read_alike():
+    """What is remembered of one row's keys is not taken for another's, however many kinds of rows there are."""
+    row, wanted = HEALTHY["package"], wire.package(HEALTHY["package"])
+    for number in range(500):
+        cased = {key.upper() if number % 2 else key.lower(): value for key, value in row.items()}
+        assert wire.package(cased | {f"Own{number}": number}) == wanted
+
+
+def test_keys_too_long_to_be_remembered_are_read_all_the_same():
+    """They are looked at anew each time."""
+    row = HEALTHY["package"] | {"x" * 5000: 1}
+    assert wire.package(row) == wire.package(HEALTHY["package"]) == wire.package(row)

@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 LEASE = timedelta(seconds=120)
 AT_ONCE = Policy(hold=timedelta(0), good_rounds=1)
 SILENT = Condition(
-    Kind.SYNC_SILENT, "L1", "Harbor Street", cause="L1", says="3 sales wait.", remedy="Look.", channel="C0FLOOR"
+    Kind.POSTS_FAILING, "L1", "Harbor Street", cause="L1", says="3 sales wait.", remedy="Look.", channel="C0FLOOR"
 )
 
 

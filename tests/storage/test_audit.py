@@ -12,6 +12,10 @@ from storage.books import open_books
 
 NOW = datetime(2026, 3, 3, 1, 10, tzinfo=UTC)
 
+AGAIN = (
+    "SELECT seq, at, event, 'U0EVE', facility, intent, subject, detail, prev_hash, hash FROM audit_entry WHERE seq = 2"
+)
+
 
 def entry(number=1):
     return Entry(NOW, Event.APPROVED, "U0DANA", "402R-X0042", f"i{number}", "package X", {"n": number})
@@ -54,7 +58,12 @@ async def test_two_processes_never_fork_it(database_url):
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE audit_entry SET actor = 'U0EVE'", "DELETE FROM audit_entry", "DELETE FROM audit_entry WHERE seq = 2"],
+    [
+        "UPDATE audit_entry SET actor = 'U0EVE'",
+        "DELETE FROM audit_entry",
+        "DELETE FROM audit_entry WHERE seq = 2",
+        f"INSERT INTO audit_entry {AGAIN} ON CONFLICT (seq) DO UPDATE SET actor = 'U0EVE'",
+    ],
 )
 async def test_the_database_refuses_to_change_or_delete_a_row(statement, books):
     """Whatever program asks for it, and all rows stay as they were."""
@@ -63,6 +72,19 @@ async def test_the_database_refuses_to_change_or_delete_a_row(statement, books):
     with pytest.raises(StorageError, match="append-only"):
         async with books.database.writing() as connection:
             await connection.execute(text(statement))
+    assert await rows_of(books) == before
+
+
+@pytest.mark.parametrize("row", [AGAIN, AGAIN.replace("seq,", "9,", 1)])
+async def test_sqlite_refuses_to_put_another_row_in_the_place_of_one(row, books):
+    """There REPLACE takes a row away without a DELETE: the one with its number, or the one that follows the same."""
+    if not books.database.is_sqlite:
+        return  # PostgreSQL has no such statement
+    await books.audit.append([entry(1), entry(2)])
+    before = await rows_of(books)
+    with pytest.raises(StorageError, match="append-only"):
+        async with books.database.writing() as connection:
+            await connection.execute(text(f"INSERT OR REPLACE INTO audit_entry {row}"))
     assert await rows_of(books) == before
 
 

@@ -238,8 +238,9 @@ async def test_receipts_of_the_first_schema_are_found_after_the_upgrade(empty_ur
     """The keys of rows that were there before are those that a row written today gets."""
     first = tmp_path / "first"
     shutil.copytree(MIGRATIONS, first)
-    for later in (first / "versions").glob("000[2-9]_*.py"):
-        later.unlink()
+    for migration in (first / "versions").glob("[0-9]*.py"):
+        if not migration.name.startswith("0001_"):
+            migration.unlink()
     await upgrade(empty_url, first)
     old = [receipt(1), receipt(2, external_number=None), receipt(3, sold_at=None, total_price=None, lines=None)]
     await write_old(empty_url, old)

@@ -101,6 +101,16 @@ async def test_only_who_saw_it_last_can_change_it(books, bench):
     assert await bench.events() == ["proposed"]
 
 
+async def test_state_fence_and_revision_all_have_to_be_as_they_were_read(books, bench):
+    """One of them another one, and nothing is written: a claim by others, an approval by others, any change at all."""
+    intent = await bench.proposed()
+    for other in ({"state": State.APPROVED}, {"fence": 1}, {"revision": 1}):
+        before = replace(intent, **other)
+        assert not await books.intents.save(before, removals.join(before, LEE), told(intent))
+    assert await books.intents.get("i1") == intent
+    assert await bench.events() == []
+
+
 async def test_of_many_that_claim_one_wins(database_url):
     """Twenty claims over two connections: one fence, one owner."""
     both = [await open_books(database_url) for _ in range(2)]
@@ -188,5 +198,7 @@ async def test_a_press_is_taken_once_and_kept_until_it_is_answered(books, bench)
     assert await books.intents.was_taken(press.id)
     assert await books.intents.unanswered(NOW, 10) == ()
     assert await books.intents.unanswered(NOW + timedelta(seconds=1), 10) == (press,)
+    assert (await books.intents.is_pressed("i1"), await books.intents.is_pressed("i2")) == (True, False)
     await books.intents.answered(press.id)
     assert await books.intents.unanswered(NOW + timedelta(seconds=1), 10) == ()
+    assert not await books.intents.is_pressed("i1")

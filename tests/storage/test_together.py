@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.errors import StorageError
+from bot.kept_questions import KeptQuestion
 from storage.together import Together
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
@@ -71,3 +72,19 @@ async def test_the_same_key_many_times_in_one_group_is_new_once(books):
     """Also inside one commit."""
     found = await asyncio.gather(*(books.ledger.first_time("k", NOW) for _ in range(20)))
     assert sorted(found) == [False] * 19 + [True]
+
+
+async def test_questions_that_come_together_share_a_statement_and_each_counts_once(books):
+    """Of ten deliveries of the same one is new, whether they come in one group or later."""
+    questions = [KeptQuestion(f"q{number % 4}", "{}", NOW, "me") for number in range(40)]
+    found = await asyncio.gather(*(books.questions.keep(question) for question in questions))
+    assert (found.count(True), [found[number] for number in range(4)]) == (4, [True] * 4)
+    assert not await books.questions.keep(questions[0])
+
+
+async def test_one_question_that_cannot_be_kept_costs_no_other(books):
+    """The group is written one by one then."""
+    good, bad = KeptQuestion("good", "{}", NOW, "me"), KeptQuestion("bad", "{}", NOW, None)
+    found = await asyncio.gather(books.questions.keep(bad), books.questions.keep(good), return_exceptions=True)
+    assert isinstance(found[0], StorageError)
+    assert found[1] is True

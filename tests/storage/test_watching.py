@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from bot.model import Feed, MetrcDelivery, MetrcItem, MetrcReceipt, Window
+from bot.ports import Portion
 from storage.watching import SqlStatistics
 
 NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
@@ -61,3 +62,26 @@ async def test_a_shop_without_records_has_no_newest_one(books):
 async def test_item_names_are_case_folded(statistics):
     """Names are compared without regard to case; items without a name have none."""
     assert await statistics.item_names() == {"night lantern"}
+
+
+async def test_receipts_and_deliveries_are_read_at_one_moment(statistics):
+    """The same as each by itself."""
+    both = await statistics.receipts(NOW - 5 * HOUR), await statistics.deliveries(NOW - 5 * HOUR)
+    assert await statistics.sold(NOW - 5 * HOUR) == both
+
+
+async def test_several_feeds_are_stored_together_and_told_of_together(books):
+    """Rows and claims of all in one transaction; what is held of every license comes in one answer, holes and all."""
+    mirror, other = books.mirror("L1"), books.mirror("L2")
+    old = Window(NOW - 9 * HOUR, NOW - 5 * HOUR)
+    await mirror.store(Feed.RECEIPTS_ACTIVE, [EARLY], old, NOW)
+    fresh = Window(NOW - HOUR, NOW)
+    feeds = (Feed.RECEIPTS_ACTIVE, Feed.ITEMS)
+    portions = [Portion(feeds[0], [LATE], fresh), Portion(feeds[1], [MetrcItem(1, "A", last_modified=NOW)], fresh)]
+    stored = await mirror.store_all(portions, NOW)
+    assert {feed: coverage.window for feed, coverage in stored.items()} == dict.fromkeys(feeds, fresh)
+    assert stored[feeds[0]].earlier == (old,)
+    await other.store(Feed.ITEMS, [], fresh, NOW)
+    held = await books.holdings.held(feeds)
+    assert held == {"L1": stored, "L2": {Feed.ITEMS: await other.coverage(Feed.ITEMS)}}
+    assert len(await books.statistics("L1").receipts(NOW - 9 * HOUR)) == 2
