@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import signal
 import tempfile
@@ -33,6 +32,7 @@ from storage.alerts import SqlAlertBook, SqlOutbox
 from storage.engine import Database, connect
 from storage.upgrade import upgrade
 from tests.databases import server_uri
+from tests.forked import ended
 
 NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
 LEASE = timedelta(seconds=120)
@@ -159,19 +159,11 @@ def killed(url: str, folder: Path, what: What, point: str, sender: str = "claim,
     asyncio.run(_clear(url))
     if what is not What.FIRE:
         asyncio.run(_work(Job(url, path, NOW, (SILENT,), sender)))
-    victim = forking().Process(target=_die, args=(Job(url, path, NOW + after, wrong, sender), point))
-    victim.start()
-    victim.join()
-    if victim.exitcode != -signal.SIGKILL:
-        raise AssertionError(f"the process that should die {point} ended with {victim.exitcode}")
+    status = ended(_die, Job(url, path, NOW + after, wrong, sender), point)
+    if status != -signal.SIGKILL:
+        raise AssertionError(f"the process that should die {point} ended with {status}")
     asyncio.run(_work(Job(url, path, NOW + after + LEASE + timedelta(seconds=1), wrong, sender)))
     return Counter(message["what"] for message in Channel(path, _lives).messages())
-
-
-def forking():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["benchmarks.outbox", "benchmarks.removals", "psycopg", "aiosqlite"])
-    return context
 
 
 def _die(job: Job, point: str) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import text
 
-from benchmarks.outbox import forking
 from benchmarks.table import Row, Scale
 from bot.approve import act, decide, take
 from bot.audit import verify
@@ -23,6 +22,7 @@ from bot.removals import Policy, Press, State, Verb
 from storage.books import SqlBooks, open_books
 from tests.databases import server_uri
 from tests.dying import POINTS
+from tests.forked import forking
 from tests.killing import killing, must_be_right
 from tests.removal_machine import run
 from tests.removing import HOME, NOW, Bench, Clock, FileJournal, Receipts, an_intent
@@ -34,13 +34,15 @@ REQUEST = 0.02  # seconds that METRC takes for a DELETE
 
 
 async def removals(scale: Scale) -> list[Row]:
-    """On both databases; then the storm and the kills."""
+    """The rush, the kills and the storm, on both databases."""
     rows = []
     for kind in ("SQLite", "PostgreSQL"):
         async with _database(kind) as (url, folder):
             rows += await _rush(kind, url, folder, scale.intents)
             rows += await _kills(kind, url, scale)
-    return [*rows, *await asyncio.to_thread(_storm, scale)]
+        async with _database(kind) as (url, _):
+            rows += await asyncio.to_thread(_storm, kind, url, scale)
+    return rows
 
 
 async def _rush(kind: str, url: str, folder: Path, count: int) -> list[Row]:
@@ -193,13 +195,11 @@ class _Naive:
 # --- storms and kills -------------------------------------------------------------------------------------------------
 
 
-def _storm(scale: Scale) -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite+aiosqlite:///{folder}/storm.db"
-        began = time.perf_counter()
-        world = run(url, scale.storms, seed_free=True)
-        took = time.perf_counter() - began
-    what = f"storms played, {world.deletes} DELETEs in them, no fault"
+def _storm(kind: str, url: str, scale: Scale) -> list[Row]:
+    began = time.perf_counter()
+    world = run(url, scale.storms, seed_free=True)
+    took = time.perf_counter() - began
+    what = f"storms played, {world.deletes} DELETEs in them, no fault, {kind}"
     return [Row(what, world.runs, "", scale.storms, f"asked for; took {took:.0f} s")]
 
 

@@ -16,11 +16,12 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from benchmarks.outbox import databases, forking
+from benchmarks.outbox import databases
 from benchmarks.table import Row, Scale
 from storage.alerts import SqlSlots
 from storage.engine import connect
 from storage.upgrade import upgrade
+from tests.forked import forking
 
 NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
 LEASE = timedelta(seconds=120)

@@ -306,9 +306,19 @@ def next_due(alerts: Iterable[Alert], policy: Policy) -> datetime | None:
 
 
 def overdue(alerts: Iterable[Alert], policy: Policy, now: datetime) -> datetime | None:
-    """The newest moment that has come and was to be spoken at; None: nothing was to be said until now."""
-    moments = (moment for alert in alerts if alert.is_live for moment in _moments(alert, policy))
+    """The newest moment that has come and cannot wait for the next round: a hold is over, or nobody has acknowledged.
+
+    None: there is none. What is only said once more may come some minutes late.
+    """
+    moments = (moment for alert in alerts for moment in _urgent(alert, policy))
     return max((moment for moment in moments if moment <= now), default=None)
+
+
+def _urgent(alert: Alert, policy: Policy) -> Iterator[datetime]:
+    if alert.state is State.PENDING:
+        yield from _moments(alert, policy)
+    elif alert.state is State.OPEN and alert.escalate_at:
+        yield alert.escalate_at
 
 
 def _moments(alert: Alert, policy: Policy) -> Iterator[datetime]:

@@ -44,8 +44,9 @@ from bot.watch import News, Round, Station, learned_of, told_by_people, try_out,
 
 log = logging.getLogger(__name__)
 
-# just under what METRC grants: a facility 50 reads a second and 10 at a time, a software key 150 and 30
-UNDER_THE_LIMIT = 0.98
+# under what METRC grants (a facility 50 reads a second and 10 at a time, a software key 150 and 30) by as much as a request
+# may be late on its way: 50 of them then take 1.03 s, so 30 ms
+UNDER_THE_LIMIT = 0.97
 AT_ONCE = 10
 AT_ONCE_PER_KEY = 30
 PER_SECOND_PER_KEY = 150

@@ -29,7 +29,7 @@ from bot.model import (
     TransferredPackage,
 )
 from bot.posting import Fate, Matched, match
-from bot.units import EACH, convert, in_grams, same_unit
+from bot.units import EACH, LEAST, convert, in_grams, same_unit
 
 T = TypeVar("T")
 
@@ -226,7 +226,7 @@ def is_converted(evidence: Evidence) -> bool:
 def has_residue(gap: Gap, evidence: Evidence) -> bool:
     """Whether anything is unexplained; one part in 20,000 is the rounding of an ounce or a pound, and nothing else."""
     if not is_converted(evidence):
-        return bool(gap.unexplained)
+        return abs(gap.unexplained) >= LEAST
     return abs(gap.unexplained) * 20_000 > max(abs(gap.pos or Decimal(0)), abs(gap.metrc or Decimal(0)))
 
 

@@ -304,6 +304,9 @@ class _Gathering:
     async def _receipts(self, known: Known, lists: Lists) -> None:
         mirror, window = self.desk.mirror, Window(known.since, self.now)
         problem = await self._freshen(RECEIPT_FEEDS, window.start)
+        if lists.delays is None:
+            # an empty mirror had nothing to tell before
+            await self._delays(lists)
         wanted, too_many = await self._candidates(known, window)
         async with asyncio.TaskGroup() as group:
             opening = group.create_task(self._open(wanted, read_receipt_lines))

@@ -33,3 +33,9 @@ def next_nightly(text: str, after: datetime) -> datetime:
     if run > after:
         return run
     return datetime.combine(day + timedelta(days=1), at, zone).astimezone(UTC)
+
+
+def apart(told: datetime, at: datetime, zone: str) -> timedelta:
+    """How far a moment told by the wall clock of a zone is from another; in the hour that comes twice, from the nearer."""
+    local = told.astimezone(ZoneInfo(zone))
+    return min(abs(local.replace(fold=fold).astimezone(UTC) - at) for fold in (0, 1))

@@ -123,6 +123,12 @@ class Facts:
         return self.watched.shop.license
 
     @property
+    def unasked(self) -> bool:
+        """Whether METRC was not asked about this shop at all, because its turn did not come."""
+        problem = self.facilities.problem
+        return self.late and problem is not None and problem.kind is ProblemKind.DEADLINE
+
+    @property
     def law(self) -> Law | None:
         """How long this shop's posts take; None: too little history."""
         return self.learned.law if self.learned else None
@@ -189,12 +195,13 @@ def _found(facts: Facts, kind: Kind, cause: str, says: str, remedy: str) -> Cond
 def hosts_down(every: Iterable[Facts]) -> frozenset[str]:
     """METRC hosts that fail whoever asks.
 
-    A host is down when most shops get no answer from it; or when it refuses every key of several, for keys of different
+    A host is down when most of the shops that were asked about get no answer from it; or when it refuses every key of several, for keys of different
     shops do not die in one round, and nobody must be told to renew a good one.
     """
     by_host: dict[str, list[Facts]] = defaultdict(list)
     for facts in every:
-        by_host[facts.watched.host].append(facts)
+        if not facts.unasked:
+            by_host[facts.watched.host].append(facts)
     return frozenset(host for host, own in by_host.items() if _is_down(own))
 
 
@@ -298,7 +305,9 @@ def cannot_see(facts: Facts) -> Answer:
     since = facts.last_seen or facts.watching_since
     says = f"METRC has not been read for {spoken(facts.at - since)}. {why}"
     remedy = "Until it is read again nobody knows whether sales arrive. Run countlast doctor."
-    return (replace(_found(facts, Kind.CANNOT_SEE, facts.license, says, remedy), since=since),)
+    found = _found(facts, Kind.CANNOT_SEE, facts.license, says, remedy)
+    # a host that asks everybody to wait is told once
+    return (replace(found, since=since, kin=facts.watched.host),)
 
 
 # --- is the sync silent? ----------------------------------------------------------------------------------------------

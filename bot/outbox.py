@@ -27,6 +27,8 @@ LOOK_BACK: Final = timedelta(minutes=2)
 BUSY: Final = frozenset({"ratelimited", "rate_limited", "timeout"})
 # There is nothing left to rewrite: a person has deleted the message, or it is too old.
 GONE: Final = frozenset({"message_not_found", "edit_window_closed", "cant_update_message"})
+# Nor in a channel that was lost meanwhile; what follows goes elsewhere, and must not wait for it.
+LOST: Final = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
 # A picture that could not be shown for so long shows nothing any more.
 CHART_FOR: Final = timedelta(hours=1)
 NOT_THREADED: Final = frozenset({What.FIRE, What.ESCALATE})
@@ -73,7 +75,7 @@ async def _rewrite(post: Post, claim: Claim) -> str:
     try:
         await post.rewrite(claim.letter, message)
     except ChatError as error:
-        if error.code not in GONE:
+        if error.code not in GONE | LOST:
             raise
     return message
 

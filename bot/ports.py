@@ -148,11 +148,11 @@ class Exports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Rows of one feed, and the window that they fill; None: they are only some of it."""
+    """All rows of one feed in one window."""
 
     feed: Feed
     rows: Sequence[FeedRow]
-    covered: Window | None
+    covered: Window
 
 
 class Mirror(Protocol):
@@ -173,7 +173,7 @@ class Mirror(Protocol):
         ...
 
     async def store_all(self, portions: Sequence[Portion], read_at: datetime) -> Mapping[Feed, Coverage]:
-        """The same for several feeds in one transaction; what is held then of those with a window."""
+        """The same for several feeds in one transaction; what is held of them then."""
         ...
 
     async def store_receipt(self, receipt: MetrcReceipt, read_at: datetime) -> None:

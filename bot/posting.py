@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from bot.errors import ProblemKind
-from bot.hours import next_nightly
+from bot.hours import apart, next_nightly
 from bot.model import (
     Evidence,
     MetrcDelivery,
@@ -27,7 +27,7 @@ from bot.model import (
     Submission,
 )
 from bot.numbers import bare
-from bot.units import same_unit
+from bot.units import LEAST, same_unit
 
 # Under this age an unposted sale is normal everywhere; see also the learned delays below.
 NORMAL: Final = timedelta(minutes=15)
@@ -44,6 +44,8 @@ SAME_SALE: Final = timedelta(hours=1)
 HOLE_MARGIN: Final = timedelta(minutes=5)
 # The till's clock and METRC's copy of it may differ by rounding and a slow form.
 SAME_MOMENT: Final = timedelta(seconds=60)
+# No clock is set back by more.
+LONGEST_FOLD: Final = timedelta(hours=2)
 
 
 class Fate(StrEnum):
@@ -115,7 +117,7 @@ def match(evidence: Evidence) -> Matched:
     label = evidence.subject.value
     sales = sales_of(evidence.pos_sales.value or ())
     receipts = tuple(r for r in evidence.receipts.value or () if quantity_on(r, label) or not r.is_live)
-    pairs, orphans = _pair(sales, receipts, label)
+    pairs, orphans = _pair(sales, receipts, evidence)
     delivered = _delivered(evidence.deliveries.value or (), label)
     posted = tuple(_judge(sale, pairs[sale.sale_id], delivered, evidence) for sale in sales)
     return Matched(posted, tuple(r for r in orphans if r.is_live))
@@ -197,7 +199,7 @@ def _worst(states: Iterable[Submission]) -> Submission:
 
 
 def _pair(
-    sales: tuple[PosSale, ...], receipts: tuple[MetrcReceipt, ...], label: str
+    sales: tuple[PosSale, ...], receipts: tuple[MetrcReceipt, ...], evidence: Evidence
 ) -> tuple[dict[str, tuple[MetrcReceipt, ...]], tuple[MetrcReceipt, ...]]:
     by_number: dict[str, list[MetrcReceipt]] = defaultdict(list)
     for receipt in receipts:
@@ -210,20 +212,21 @@ def _pair(
         pairs[sale.sale_id] = tuple(own.values())
     taken = {r.id for own in pairs.values() for r in own}
     left = [r for r in receipts if r.id not in taken]
-    return _pair_by_moment(sales, pairs, left, label)
+    return _pair_by_moment(sales, pairs, left, evidence)
 
 
 def _pair_by_moment(
-    sales: tuple[PosSale, ...], pairs: dict[str, tuple[MetrcReceipt, ...]], left: list[MetrcReceipt], label: str
+    sales: tuple[PosSale, ...], pairs: dict[str, tuple[MetrcReceipt, ...]], left: list[MetrcReceipt], evidence: Evidence
 ) -> tuple[dict[str, tuple[MetrcReceipt, ...]], tuple[MetrcReceipt, ...]]:
     """Give receipts with a number the POS does not know to unpaired sales of the same moment and quantity."""
+    label, zone = evidence.subject.value, evidence.shop.time_zone
     options = [
         (abs(receipt.sold_at - sale.sold_at), sale.sale_id, receipt)
         for sale in sales
         if not pairs[sale.sale_id]
         for receipt in left
         if receipt.sold_at is not None
-        and abs(receipt.sold_at - sale.sold_at) <= SAME_MOMENT
+        and _is_near(receipt.sold_at, sale.sold_at, zone)
         and (quantity_on(receipt, label) == sale.quantity or not receipt.is_live)
     ]
     used: set[int] = set()
@@ -232,6 +235,11 @@ def _pair_by_moment(
             pairs[sale_id] = (receipt,)
             used.add(receipt.id)
     return pairs, tuple(r for r in left if r.id not in used)
+
+
+def _is_near(told: datetime, sold_at: datetime, zone: str) -> bool:
+    """Whether METRC's time of a record, which is the wall clock's alone, may be the sale's."""
+    return abs(told - sold_at) <= LONGEST_FOLD and apart(told, sold_at, zone) <= SAME_MOMENT
 
 
 def _delivered(deliveries: Iterable[MetrcDelivery], label: str) -> list[tuple[datetime, Decimal]]:
@@ -248,7 +256,7 @@ def _judge(
     if living and not _fits(sale, living, evidence):
         young = evidence.asked_at < until
         return PostedSale(sale, Fate.VOID_ON_ITS_WAY if young else Fate.POSTED_OTHERWISE, living, until)
-    if living or _was_delivered(sale, delivered):
+    if living or _was_delivered(sale, delivered, evidence.shop.time_zone):
         return PostedSale(sale, Fate.POSTED, living)
     beside = _beside(sale, evidence)
     if beside and not receipts:
@@ -314,11 +322,11 @@ def _fits(sale: PosSale, receipts: tuple[MetrcReceipt, ...], evidence: Evidence)
     package = evidence.package.value
     if len(receipts) != 1 or package is None or not same_unit(sale.unit or package.unit, package.unit):
         return True
-    return quantity_on(receipts[0], evidence.subject.value) == sale.quantity
+    return abs(quantity_on(receipts[0], evidence.subject.value) - sale.quantity) < LEAST
 
 
-def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]]) -> bool:
-    return any(abs(at - sale.sold_at) <= SAME_MOMENT and quantity == sale.quantity for at, quantity in delivered)
+def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]], zone: str) -> bool:
+    return any(_is_near(at, sale.sold_at, zone) and quantity == sale.quantity for at, quantity in delivered)
 
 
 def _key(number: str | None) -> str:

@@ -193,7 +193,7 @@ class _Sweeping:
                 self.pos_alone.append(label)
             elif package is not None and not package.is_closed and not ground.books.rows(label):
                 self.metrc_alone.append(label)
-            if diagnosis.cause is Cause.NONE:
+            if diagnosis.cause is Cause.NONE and not ground.books.has_open_sale(label):
                 self.tally.agreed(1)
             elif not ground.books.books.inventory.was_read:
                 # without the POS's stock nothing can differ, so there is nothing to look at more closely
@@ -345,7 +345,8 @@ class _Judge:
     def agrees(self, package: MetrcPackage) -> bool:
         """Whether the POS holds it too and nothing is found; what cannot be told by its last change is judged later."""
         self._was_diagnosed = False
-        if package.last_modified is None or not self._ground.books.rows(package.label):
+        books = self._ground.books
+        if package.last_modified is None or not books.rows(package.label) or books.has_open_sale(package.label):
             return False
         plainly = self._glance.agrees(package)
         if plainly and self._gates_are_open:

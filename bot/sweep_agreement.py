@@ -84,20 +84,23 @@ def _is_free(package: MetrcPackage) -> bool:
         and package.listing is not PackageList.IN_TRANSIT
         and not package.is_closed
         and not package.is_held
+        and not (package.is_production_batch and not package.source_labels)
         and (not lab or lab.strip().casefold() in MAY_BE_SOLD)
     )
 
 
 def _is_same_stock(package: MetrcPackage, row: PosPackage) -> bool:
     # the POS's word for a state may say that the row waits for a laboratory
-    return package.quantity == row.quantity and same_unit(row.unit, package.unit) and _is_plain(row.status)
+    is_stock = package.quantity == row.quantity and row.quantity >= 0
+    return is_stock and same_unit(row.unit, package.unit) and _is_plain(row.status)
 
 
 def _is_same_item(item: MetrcItem, row: PosPackage) -> bool:
-    """Name and category do not differ by more than case, and both sides give one piece the same weight."""
+    """Name, category and strain differ by no more than case, and both sides give one piece the same weight."""
     return (
         _is_same(row.metrc_item, item.name)
         and _is_same(row.metrc_category, item.category)
+        and _is_same(row.strain, item.strain)
         and (not row.unit_weight_g or not same_unit(row.unit, EACH) or _weighs(row.unit_weight_g, item))
     )
 

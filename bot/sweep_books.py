@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from bot.errors import Problem, ProblemKind
 from bot.gather import UNSETTLED, age_of, newest_first, product_keys, siblings_of
-from bot.model import LABEL_LENGTH, PosBooks, PosEvent, PosPackage, PosSaleLine, Reading, RefusedRow
+from bot.model import LABEL_LENGTH, PosBooks, PosEvent, PosPackage, PosSaleLine, Reading, RefusedRow, Submission
 from bot.numbers import bare
 
 T = TypeVar("T")
@@ -21,6 +21,8 @@ Product = tuple[str, str]
 """What tells a product among the POS's stock rows; see ``bot.gather.product_keys``."""
 
 MOST_SIBLINGS: Final = 6
+RARE: Final = 10
+"""One in so many."""
 MOST_REFUSED: Final = 20
 
 
@@ -127,6 +129,20 @@ class ShopBooks:
     def log(self, label: str) -> Reading[tuple[PosEvent, ...]]:
         """The audit log as a reading."""
         return _cut(self.books.events, self.events(label), None)
+
+    def has_open_sale(self, label: str) -> bool:
+        """Whether by the POS's own word a sale may not have reached METRC, so that equal counts do not settle it."""
+        return any(
+            line.submission in self._open and not line.is_void and not line.receipt_id
+            for line in self._sales.get(label, ())
+        )
+
+    @cached_property
+    def _open(self) -> frozenset[Submission]:
+        """To say nothing of a sale means something where the POS says of nearly all the others that they are reported."""
+        count = Counter(line.submission for line in self.books.sales.value or () if not line.is_void)
+        is_odd = RARE * count[Submission.UNKNOWN] <= count[Submission.REPORTED]
+        return UNSETTLED | {Submission.UNKNOWN} if is_odd else UNSETTLED
 
     def is_torn(self, label: str) -> bool:
         """Whether a row that bears this label could not be used."""

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from bot.errors import Problem, ProblemKind
 from bot.gather import Known, product_keys
-from bot.labels import is_well_formed
 from bot.mirror import merged
 from bot.model import (
     Access,
@@ -245,15 +244,17 @@ def _kin(package: MetrcPackage | None, children: Sequence[MetrcPackage], ground:
 
 
 def _unheard(it: Known, closer: Closer) -> tuple[PosPackage, ...]:
-    """Near labels that METRC does not know; only those that the POS alone has are laid beside this one.
+    """Near labels that METRC does not know, as a question about this one would look at them.
 
-    METRC does know one that left this shop or is on a manifest, and nobody can tell when that was not read.
+    Only those that the POS alone has are candidates; METRC does know one that left this shop or is on a manifest, and
+    nobody can tell when that was not read.
     """
     problem = closer.problems.get("transferred")
     if problem is not None and problem.kind is not ProblemKind.NOT_OFFERED:
         return ()
-    rows = (row for row in it.near_rows if is_well_formed(row.label))
-    return tuple(row for row in rows if row.label not in {*closer.transferred, *closer.transfers})[:MOST_NEAR]
+    heard, alone = {*closer.transferred, *closer.transfers}, frozenset(closer.near_pos.get(it.label, ()))
+    rows = (row for row in it.near_and_alone if row.label in alone and row.label not in heard)
+    return tuple(rows)[:MOST_NEAR]
 
 
 def _near(it: Known, ground: Ground, closer: Closer) -> Reading[tuple[Sighting, ...]] | None:

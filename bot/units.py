@@ -8,6 +8,8 @@ from typing import Final
 EACH: Final = "Each"
 # what was converted is rounded to this, so that the shares of an account add up to the last digit
 FINEST: Final = Decimal("0.000001")
+# no scale and no METRC item tells less: smaller is what arithmetic leaves behind
+LEAST: Final = Decimal("0.00005")
 
 GRAMS: Final = {
     "grams": Decimal(1),

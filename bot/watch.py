@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -50,6 +51,8 @@ GAP: Final = timedelta(minutes=15)
 TAIL: Final = timedelta(hours=72)
 RECENT: Final = timedelta(hours=6)
 TRIES: Final = 5
+# keys of one host without an answer; one or two may be a hiccup
+ENOUGH_FAILED: Final = 3
 # over which shops learn anew each day, so that no round has to do it for all of them
 LEARNING_HOURS: Final = 20
 SALES: Final = (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE)
@@ -272,9 +275,12 @@ class _Pass:
                     async with asyncio.timeout_at(ends):
                         await work(shop)
 
-        async with asyncio.TaskGroup() as group:
-            for shop in shops:
-                group.create_task(one(shop))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for shop in shops:
+                    group.create_task(one(shop))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
 
     async def touch(self, shop: _Shop) -> None:
         """Its key, its rights, its newest records. A key that is refused, or a host that is down, is asked no further."""
@@ -319,7 +325,9 @@ class _Pass:
             shop.stuck = True
 
     async def judge(self, shop: _Shop) -> None:
-        """What is known of it, its POS and its past beside it."""
+        """What is known of it, its POS and its past beside it; nothing where it was not touched."""
+        if not shop.touched:
+            return
         facts = self._facts(shop)
         statistics, before = shop.station.statistics, self._past.learned.get(facts.license)
         facts = replace(facts, learned=await _learned(shop, before, self._now))
@@ -371,27 +379,43 @@ _LATE: Final = Problem(ProblemKind.DEADLINE, "The round ended before this shop's
 
 
 class _Keys:
-    """Asks once a key and host what the key sees, whatever the number of its shops."""
+    """Asks once a key and host what the key sees, whatever the number of its shops.
+
+    A host that has answered nobody and failed several is not asked for the others: each would wait for nothing, and there
+    would be no time left to tell.
+    """
 
     def __init__(self, now: datetime) -> None:
         self._now = now
         self._asked: dict[tuple[str, str], asyncio.Task[Reading[tuple[Facility, ...]]]] = {}
+        self._answered: set[str] = set()
+        self._failed: dict[str, list[Problem]] = defaultdict(list)
 
     async def facilities(self, station: Station) -> Reading[tuple[Facility, ...]]:
         """What this shop's key sees, or why that is not known."""
-        address = (station.watched.host, station.watched.key)
+        host = station.watched.host
+        address = (host, station.watched.key)
+        if address not in self._asked and host not in self._answered and len(self._failed[host]) >= ENOUGH_FAILED:
+            return Reading("metrc", _ASKED_FIRST, problem=self._failed[host][0])
         if address not in self._asked:
             self._asked[address] = asyncio.create_task(self._ask(station))
         # one shop that gives up waiting must not take the answer from the others
         return await asyncio.shield(self._asked[address])
 
     async def _ask(self, station: Station) -> Reading[tuple[Facility, ...]]:
+        host = station.watched.host
         try:
-            return Reading("metrc", _ASKED_FIRST, self._now, await station.metrc().facilities())
+            seen = await station.metrc().facilities()
         except MetrcError as error:
+            if error.problem.kind.is_outage:
+                self._failed[host].append(error.problem)
+            else:
+                self._answered.add(host)
             return Reading("metrc", _ASKED_FIRST, problem=error.problem)
         except ConfigurationError as error:
             return Reading("metrc", _ASKED_FIRST, problem=_no_key(error))
+        self._answered.add(host)
+        return Reading("metrc", _ASKED_FIRST, self._now, seen)
 
 
 def _reading(shop: _Shop, feed: Feed) -> Reading[datetime]:

@@ -21,11 +21,11 @@ from bot.errors import ChatError, QuestionError
 from bot.settings import Settings
 from handlers.admission import Admission
 from handlers.chat import Chat, Posted
-from handlers.decisions import delivery_of
 from handlers.deliveries import first_time
 from handlers.directory import SlackDirectory
 from handlers.letters import BLIND, SlackLetters
 from handlers.metrics import Metrics
+from handlers.payloads import delivery_of
 from handlers.render import alert as card
 from handlers.render.blocks import Message, is_channel, is_person
 from handlers.render.help import render_sentence

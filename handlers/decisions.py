@@ -24,6 +24,7 @@ from bot.removals import Card, Press, State, Verb
 from handlers.cards import Cards
 from handlers.chat import Chat, Posted
 from handlers.deliveries import first_time
+from handlers.payloads import chosen_in, delivery_of, metadata_of, pressed_in, presser_of, sent_view, typed_in, value_of
 from handlers.render import card, words
 from handlers.render.help import render_sentence
 from handlers.services import Services
@@ -33,7 +34,6 @@ from handlers.work import Work
 log = logging.getLogger(__name__)
 
 KEEP_SECONDS: Final = 2.5
-VALUE_LIMIT: Final = 200
 NOTE_LIMIT: Final = 300
 NOT_ACKNOWLEDGED: Final = 503
 
@@ -84,7 +84,7 @@ class Decisions:
     async def _pressed(self, ack: AsyncAck, body: Mapping[str, Any], verb: Verb) -> None:
         press, ear = self._press_of(body, verb), Ear.of(body)
         if await self._keep(ack, press, ear):
-            self._start(press, ear, card_of(body))
+            self._start(press, ear, pressed_in(body))
 
     async def ask_why(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of “Decline…”: a form, for which Slack gives three seconds. It decides nothing yet."""
@@ -94,15 +94,15 @@ class Decisions:
 
     async def decline(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of that form."""
-        view = mapping(body.get("view"))
+        view, delivery = sent_view(body)
         reason = reason_of(view)
         if not reason:
             await ack(response_action="errors", errors={card.NOTE_BLOCK: words.CARD_FORM_NOTE_MISSING})
             return
-        told = _metadata(view)
-        team, person = _presser(body)
+        told = metadata_of(view, "removal", "url", "thread")
+        team, person = presser_of(body)
         press = Press(
-            id=f"view:{team}:{person}:{view.get('id')}",
+            id=delivery,
             intent_id=told["removal"],
             verb=Verb.DECLINE,
             person=person,
@@ -132,11 +132,11 @@ class Decisions:
         return is_new
 
     def _press_of(self, body: Mapping[str, Any], verb: Verb) -> Press:
-        team, person = _presser(body)
+        team, person = presser_of(body)
         return Press(
             # without a delivery of its own it cannot be told from a repeat, so it counts as new
             id=delivery_of(body) or f"action:{secrets.token_hex(8)}",
-            intent_id=_value(body),
+            intent_id=value_of(body),
             verb=verb,
             person=person,
             team=team,
@@ -173,7 +173,7 @@ class Decisions:
     # --- the form
 
     async def _open_form(self, body: Mapping[str, Any], ear: Ear) -> None:
-        intent_id, delivery = _value(body), delivery_of(body)
+        intent_id, delivery = value_of(body), delivery_of(body)
         if not await first_time(self._services, f"form:{delivery}" if delivery else ""):
             return
         intent = await self._cards.office.intents.get(intent_id)
@@ -206,66 +206,11 @@ class Decisions:
 # --- reading payloads -------------------------------------------------------------------------------------------------
 
 
-def delivery_of(body: Mapping[str, Any]) -> str:
-    """One key for every repeat of the same press; empty when the press does not say when it was made."""
-    action = _action(body)
-    pressed_at = action.get("action_ts")
-    if not pressed_at:
-        return ""
-    container = mapping(body.get("container"))
-    parts = (
-        mapping(body.get("team")).get("id"),
-        mapping(body.get("user")).get("id"),
-        container.get("channel_id"),
-        container.get("message_ts"),
-        action.get("action_id"),
-        pressed_at,
-    )
-    return ":".join(["action", *(str(part or "") for part in parts)])
-
-
-def card_of(body: Mapping[str, Any]) -> Posted | None:
-    """The message that was pressed; None for one that only one person sees, which nobody can rewrite."""
-    container = mapping(body.get("container"))
-    channel, ts = container.get("channel_id"), container.get("message_ts")
-    if container.get("is_ephemeral") or not channel or not ts:
-        return None
-    return Posted(str(channel), str(ts))
-
-
 def reason_of(view: Mapping[str, Any]) -> str:
     """What was chosen and typed, as one line; empty when it says nothing."""
-    values = mapping(mapping(view.get("state")).get("values"))
-    chosen = mapping(mapping(values.get(card.REASON_BLOCK)).get(card.REASON_BLOCK)).get("selected_option")
-    reason = str(mapping(chosen).get("value") or "")
-    typed = mapping(mapping(values.get(card.NOTE_BLOCK)).get(card.NOTE_BLOCK)).get("value")
-    note = " ".join(str(typed or "").split())[:NOTE_LIMIT]
+    reason = chosen_in(view, card.REASON_BLOCK)
+    note = " ".join(typed_in(view, card.NOTE_BLOCK).split())[:NOTE_LIMIT]
     if reason == "other" or reason not in words.CARD_REASONS:
         return note
     label = words.CARD_REASONS[reason]
     return f"{label}: {note}" if note else label
-
-
-def _metadata(view: Mapping[str, Any]) -> dict[str, str]:
-    """What our own form brought along."""
-    try:
-        told = mapping(json.loads(str(view.get("private_metadata") or "{}")))
-    except ValueError:
-        told = {}
-    return {name: str(told.get(name) or "")[:2000] for name in ("removal", "url", "thread")}
-
-
-def _presser(body: Mapping[str, Any]) -> tuple[str, str]:
-    """Workspace and id. The workspace is the presser's own, which in a shared channel is not the one of the button."""
-    user = mapping(body.get("user"))
-    team = user.get("team_id") or mapping(body.get("team")).get("id")
-    return str(team or ""), str(user.get("id") or "")
-
-
-def _value(body: Mapping[str, Any]) -> str:
-    return str(_action(body).get("value") or "")[:VALUE_LIMIT]
-
-
-def _action(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    rows = body.get("actions")
-    return mapping(rows[0]) if isinstance(rows, list) and rows else {}

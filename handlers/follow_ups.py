@@ -5,6 +5,8 @@ A button holds the id of the answer and nothing else; everything is looked up.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,11 +21,12 @@ from bot.inquiries import Verdict
 from bot.model import Cause, Diagnosis, Evidence
 from bot.settings import FacilitySettings
 from handlers.admission import Admission
-from handlers.asking import Asking
+from handlers.asking import KEEP_SECONDS, Asking
 from handlers.chat import Chat, Posted
 from handlers.deliveries import first_time
 from handlers.entries import of_press
 from handlers.heard import Heard
+from handlers.payloads import chosen_in, delivery_of, metadata_of, presser_of, sent_view, typed_in, value_of
 from handlers.render import words
 from handlers.render.blocks import Message
 from handlers.render.diagnosis import AGAIN_ACTION, EVIDENCE_ACTION, HAND_ACTION, RIGHT_ACTION
@@ -43,7 +46,6 @@ from handlers.work import Work
 
 log = logging.getLogger(__name__)
 
-ID_LIMIT: Final = 80
 NOTE_LIMIT: Final = 500
 
 Deed = Callable[["Pressed"], Awaitable[None]]
@@ -85,7 +87,7 @@ class FollowUps:
         async def pressed(ack: AsyncAck, body: dict[str, Any]) -> None:
             await ack()
             command = of_press(body, delivery_of(body))
-            press = Pressed(command, Thread(self._chat, command), _value(body))
+            press = Pressed(command, Thread(self._chat, command), value_of(body))
             self._work.start(partial(self._once, deed, press), press.thread.whisper, person=command.person)
 
         return pressed
@@ -133,7 +135,7 @@ class FollowUps:
     async def _turn(self, body: Mapping[str, Any], command: Command) -> None:
         if not await first_time(self._services, command.delivery):
             return
-        answer_id, _, page = _value(body).rpartition(":")
+        answer_id, _, page = value_of(body).rpartition(":")
         kept = await self._services.ledger.diagnosis(answer_id)
         facility = self._services.settings.facility(kept[0].facility) if kept else None
         view_id = str(mapping(body.get("view")).get("id") or "")
@@ -146,7 +148,7 @@ class FollowUps:
 
     async def ask_again(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of “Ask again”: a question like any other, so it is kept before it is acknowledged."""
-        await self._asking.take(Heard(of_press(body, delivery_of(body)), again=_value(body)))
+        await self._asking.take(Heard(of_press(body, delivery_of(body)), again=value_of(body)))
         await ack()
 
     async def _hand_over(self, press: Pressed) -> None:
@@ -190,88 +192,40 @@ class FollowUps:
 
     async def judged(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of that form."""
-        view = mapping(body.get("view"))
-        values = mapping(mapping(view.get("state")).get("values"))
-        said = _chosen(values, RIGHT_BLOCK)
+        view, delivery = sent_view(body)
+        said = chosen_in(view, RIGHT_BLOCK)
         if said not in {"right", "wrong"}:
             await ack(response_action="errors", errors={RIGHT_BLOCK: words.VERDICT_MISSING})
             return
-        await ack(response_action="update", view=render_notice(words.VERDICT_THANKS, words.VERDICT_TITLE))
-        chosen = _chosen(values, CAUSE_BLOCK)
+        chosen = chosen_in(view, CAUSE_BLOCK)
         cause = Cause(chosen) if said == "wrong" and chosen in set(Cause) else None
-        note = " ".join(str(_input(values, NOTE_BLOCK).get("value") or "").split())[:NOTE_LIMIT]
-        user = mapping(body.get("user"))
-        team = str(user.get("team_id") or mapping(body.get("team")).get("id") or "")
-        told = _metadata(view)
-        verdict = Verdict(
-            told["answer"], "", str(user.get("id") or ""), self._services.clock.now(), said == "right", cause, note
-        )
-        command = Command(
-            text="",
-            user=verdict.person,
-            channel=told["channel"],
-            team=team,
-            delivery=f"view:{team}:{verdict.person}:{view.get('id')}",
-            thread=told["thread"],
-        )
-        thread = Thread(self._chat, command)
-        self._work.start(partial(self._judge, verdict, command), thread.whisper, person=command.person)
+        note = " ".join(typed_in(view, NOTE_BLOCK).split())[:NOTE_LIMIT]
+        team, person = presser_of(body)
+        told = metadata_of(view, "answer", "channel", "thread")
+        verdict = Verdict(told["answer"], "", person, self._services.clock.now(), said == "right", cause, note)
+        command = Command("", person, told["channel"], team, delivery, thread=told["thread"])
+        thread, decided = Thread(self._chat, command), asyncio.Event()
+        self._work.start(partial(self._judge, verdict, command, decided), thread.whisper, person=command.person)
+        # “kept” is true when it is read, unless that takes longer than Slack waits
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KEEP_SECONDS):
+                await decided.wait()
+        await ack(response_action="update", view=render_notice(words.VERDICT_THANKS, words.VERDICT_TITLE))
 
-    async def _judge(self, verdict: Verdict, command: Command) -> None:
-        if not await first_time(self._services, command.delivery):
-            return
-        press = Pressed(command, Thread(self._chat, command), verdict.diagnosis_id)
-        kept = await self._kept(press)
-        if kept is None:
-            return
-        await self._services.inquiries.judge(replace(verdict, facility=kept[0].facility))
+    async def _judge(self, verdict: Verdict, command: Command, decided: asyncio.Event) -> None:
+        try:
+            if not await first_time(self._services, command.delivery):
+                return
+            press = Pressed(command, Thread(self._chat, command), verdict.diagnosis_id)
+            kept = await self._kept(press)
+            if kept is None:
+                return
+            await self._services.inquiries.judge(replace(verdict, facility=kept[0].facility))
+        finally:
+            decided.set()
         sentence = words.judged(verdict.person, is_right=verdict.is_right, cause=verdict.cause)
         if command.channel:
             await self._say(command, render_sentence(sentence))
 
     async def _unheard(self, sentence: str) -> None:
         log.warning("who leafs through evidence was not told: %s", sentence)
-
-
-# --- reading payloads -------------------------------------------------------------------------------------------------
-
-
-def delivery_of(body: Mapping[str, Any]) -> str:
-    """One key for every repeat of the same press."""
-    action = _action(body)
-    container = mapping(body.get("container"))
-    place = container.get("message_ts") or mapping(body.get("view")).get("id")
-    parts = (
-        mapping(body.get("team")).get("id"),
-        mapping(body.get("user")).get("id"),
-        container.get("channel_id"),
-        place,
-        action.get("action_id"),
-        action.get("action_ts") or body.get("trigger_id"),
-    )
-    return ":".join(["action", *(str(part or "") for part in parts)])
-
-
-def _metadata(view: Mapping[str, Any]) -> dict[str, str]:
-    try:
-        told = mapping(json.loads(str(view.get("private_metadata") or "{}")))
-    except ValueError:
-        told = {}
-    return {name: str(told.get(name) or "")[:ID_LIMIT] for name in ("answer", "channel", "thread")}
-
-
-def _value(body: Mapping[str, Any]) -> str:
-    return str(_action(body).get("value") or "")[:ID_LIMIT]
-
-
-def _action(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    rows = body.get("actions")
-    return mapping(rows[0]) if isinstance(rows, list) and rows else {}
-
-
-def _input(values: Mapping[str, Any], block: str) -> Mapping[str, Any]:
-    return mapping(mapping(values.get(block)).get(block))
-
-
-def _chosen(values: Mapping[str, Any], block: str) -> str:
-    return str(mapping(_input(values, block).get("selected_option")).get("value") or "")

@@ -20,12 +20,12 @@ from handlers.chat import Chat
 from handlers.deliveries import first_time
 from handlers.heard import Heard
 from handlers.parse import Ask, Unclear, parse
+from handlers.payloads import chosen_in, metadata_of, presser_of, sent_view, typed_in
 from handlers.places import whole_name
 from handlers.render import words
 from handlers.render.form import FORM, SHELF_BLOCK, SHOP_BLOCK, WHAT_BLOCK, plain_sentence, render_form
 from handlers.render.help import render_help
 from handlers.services import Services
-from handlers.slack_calls import mapping
 from handlers.thread import Command, Thread
 from handlers.work import Work
 
@@ -65,23 +65,20 @@ class Forms:
 
     async def submitted(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of the form: what cannot be asked comes back to its field, typed values kept."""
-        view = mapping(body.get("view"))
+        view, delivery = sent_view(body)
         found = _read(view, self._services.settings)
         if isinstance(found, dict):
             await ack(response_action="errors", errors=found)
             return
         ask, shelf = found
-        command = replace(_command(body, view), shelf=shelf)
+        command = replace(_command(body, view), delivery=delivery, shelf=shelf)
         await self._asking.take(Heard(command, tuple(ask.each())))
         await ack()
 
 
 def _read(view: Mapping[str, Any], settings: Settings) -> tuple[Ask, Decimal | None] | dict[str, str]:
     """What was asked and counted; else a sentence for each field that cannot be read."""
-    values = mapping(mapping(view.get("state")).get("values"))
-    typed = str(_input(values, WHAT_BLOCK).get("value") or "")
-    chosen = mapping(_input(values, SHOP_BLOCK).get("selected_option"))
-    counted = str(_input(values, SHELF_BLOCK).get("value") or "").strip()
+    typed, counted = typed_in(view, WHAT_BLOCK), typed_in(view, SHELF_BLOCK)
     parsed = parse(typed, settings.command)
     errors: dict[str, str] = {}
     if not isinstance(parsed, Ask):
@@ -95,7 +92,7 @@ def _read(view: Mapping[str, Any], settings: Settings) -> tuple[Ask, Decimal | N
     asked = whole_name(parsed, settings)
     if shelf is not None and (asked.kind is not SubjectKind.PACKAGE or asked.more):
         errors[SHELF_BLOCK] = words.FORM_SHELF_OF_ONE
-    place = asked.place or str(chosen.get("value") or "") or None
+    place = asked.place or chosen_in(view, SHOP_BLOCK) or None
     if place is None and len(settings.facilities) > 1:
         errors[SHOP_BLOCK] = words.FORM_NO_SHOP
     return errors or (replace(asked, place=place), shelf)
@@ -117,28 +114,12 @@ def shelf_of(text: str) -> Decimal | None:
         return None
 
 
-def _input(values: Mapping[str, Any], block: str) -> Mapping[str, Any]:
-    return mapping(mapping(values.get(block)).get(block))
-
-
 def _remembered(command: Command) -> str:
     """Where the form was opened, for when it is sent. Nothing in it is trusted for more than where to answer."""
     return json.dumps({"channel": command.channel, "thread": command.thread, "url": command.response_url[:1500]})
 
 
 def _command(body: Mapping[str, Any], view: Mapping[str, Any]) -> Command:
-    try:
-        told = mapping(json.loads(str(view.get("private_metadata") or "{}")))
-    except ValueError:
-        told = {}
-    user = mapping(body.get("user"))
-    team = str(user.get("team_id") or mapping(body.get("team")).get("id") or "")
-    return Command(
-        text="",
-        user=str(user.get("id") or ""),
-        channel=str(told.get("channel") or ""),
-        team=team,
-        delivery=f"view:{team}:{user.get('id')}:{view.get('id')}",
-        response_url=str(told.get("url") or ""),
-        thread=str(told.get("thread") or ""),
-    )
+    told = metadata_of(view, "channel", "url", "thread")
+    team, person = presser_of(body)
+    return Command("", person, told["channel"], team, "", response_url=told["url"], thread=told["thread"])

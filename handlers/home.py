@@ -23,8 +23,8 @@ from handlers.chat import Chat, Posted
 from handlers.deliveries import first_time
 from handlers.directory import SlackDirectory
 from handlers.entries import of_press
-from handlers.follow_ups import delivery_of
 from handlers.forms import Forms
+from handlers.payloads import delivery_of, presser_of
 from handlers.render import words
 from handlers.render.home import ASK_ACTION, MOST_PENDING, MOST_RECENT, REFRESH_ACTION, Home, render_closed, render_home
 from handlers.render.status import render_status
@@ -69,7 +69,7 @@ class HomeTab:
         """Somebody looks at it."""
         await ack()
         event = mapping(body.get("event"))
-        if event.get("tab") in {None, "home"}:
+        if event.get("tab") in (None, "home"):
             self._start(str(event.get("user") or ""), f"event:{body.get('event_id') or ''}")
 
     async def ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ class HomeTab:
     async def refresh(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Drawn anew."""
         await ack()
-        self._start(str(mapping(body.get("user")).get("id") or ""), delivery_of(body))
+        self._start(presser_of(body)[1], delivery_of(body))
 
     def _start(self, user: str, delivery: str) -> None:
         self._work.start(partial(self._draw, user, delivery), partial(self._say, user), person=user)

@@ -44,7 +44,8 @@ STATUS_WORDS: Final = frozenset({"status"})
 
 _DASHES: Final = re.compile("[‐‑‒–—―−﹘﹣]")
 _QUOTES: Final = re.compile("[\"'`´‘’‚‛“”„‟«»‹›′″]")
-_LINKED: Final = re.compile(r"<[^<>|]*(?:\|([^<>]*))?>")
+# only what Slack itself writes so: a mention, an address, or something with a label; else it is what was typed
+_LINKED: Final = re.compile(r"<(?:[@#!][^<>|]*|[A-Za-z][A-Za-z0-9+.-]{0,15}:[^<>|]*|[^<>|]*(?=\|))(?:\|([^<>]*))?>")
 _ENDS: Final = ".,;:!?()[]{}*_~#…"
 _WHOLE: Final = re.compile(rf"(?<![^\W_])[^\W_]{{{LABEL_LENGTH}}}(?![^\W_])")
 _RETAIL_ID: Final = re.compile(

@@ -22,12 +22,12 @@ from bot.sweep_report import as_json, from_json
 from handlers.answering import answer_key, left_of
 from handlers.chat import Chat, Posted, ProgressMessage
 from handlers.deliveries import counted, first_time
+from handlers.payloads import delivery_of, pressed_in, value_of
 from handlers.render import words
 from handlers.render.charts import causes_alt, causes_chart
 from handlers.render.sweep import PAGE_ACTIONS, render_page, render_sweep
 from handlers.render.sweep_files import as_csv, as_html
 from handlers.services import Services
-from handlers.slack_calls import mapping
 from handlers.thread import Command, Thread
 from handlers.work import Work
 
@@ -151,19 +151,14 @@ class Leaves:
         self._work.start(partial(self._turn, body), self._unheard)
 
     async def _turn(self, body: Mapping[str, Any]) -> None:
-        rows = body.get("actions")
-        action = mapping(rows[0]) if isinstance(rows, list) and rows else {}
-        container = mapping(body.get("container"))
-        stamp = action.get("action_ts") or body.get("trigger_id")
-        key = f"action:{container.get('channel_id')}:{container.get('message_ts')}:{action.get('action_id')}:{stamp}"
-        if not await first_time(self._services, key):
+        shown = pressed_in(body)
+        if shown is None or not await first_time(self._services, delivery_of(body)):
             return
-        sweep_id, _, page = str(action.get("value") or "")[:80].rpartition(":")
+        sweep_id, _, page = value_of(body).rpartition(":")
         sweep = _as_sweep(await self._services.inquiries.sweep(sweep_id))
         facility = self._services.settings.facility(sweep.facility) if sweep else None
         if sweep is None or facility is None or not page.isdecimal():
             return
-        shown = Posted(str(container.get("channel_id") or ""), str(container.get("message_ts") or ""))
         try:
             await self._chat.edit(shown, render_page(sweep, facility, sweep_id, int(page[:4])))
         except ChatError as error:

@@ -9,6 +9,7 @@ from slack_bolt.async_app import AsyncAck
 
 from handlers.chat import Chat
 from handlers.deliveries import first_time
+from handlers.payloads import delivery_of
 from handlers.render import words
 from handlers.render.help import render_sentence
 from handlers.services import Services
@@ -28,7 +29,8 @@ class Unknown:
         await ack()
         response_url = str(body.get("response_url") or "")
         if response_url:
-            delivery = f"unknown:{body.get('trigger_id') or response_url}"
+            trigger = str(body.get("trigger_id") or "")
+            delivery = delivery_of(body) if body.get("actions") else trigger and f"unknown:{trigger}"
             self._work.start(partial(self._once, delivery, response_url), partial(self._whisper, response_url))
 
     async def no_options(self, ack: AsyncAck) -> None:

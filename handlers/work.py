@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Final
 from weakref import WeakValueDictionary
 
+from bot.errors import CountlastError
 from bot.turns import Turns
 from handlers import trouble
 from handlers.render import words
@@ -120,5 +121,7 @@ class Work:
 async def _say(apologise: Apologise, sentence: str) -> None:
     try:
         await apologise(sentence)
+    except CountlastError as error:
+        log.warning("who asked could not be told why there is no answer: %s", error)
     except Exception as error:  # noqa: BLE001 - nobody is left to tell; the log is the last resort
         trouble.unexpected(error)

@@ -72,11 +72,12 @@ class SqlMirror:
             return await self._cover(connection, Coverage(feed, covered, read_at))
 
     async def store_all(self, portions: Sequence[Portion], read_at: datetime) -> dict[Feed, Coverage]:
-        """The same for several feeds in one transaction; where no window is given the rows are kept, nothing is claimed."""
+        """The same for several feeds in one transaction."""
         async with self._database.writing(self._lock) as connection:
             await self._write(connection, [row for portion in portions for row in portion.rows], read_at)
-            claimed = [Coverage(one.feed, one.covered, read_at) for one in portions if one.covered is not None]
-            return {new.feed: await self._cover(connection, new) for new in claimed}
+            return {
+                one.feed: await self._cover(connection, Coverage(one.feed, one.covered, read_at)) for one in portions
+            }
 
     async def keep(self, found: Sequence[FeedRow], read_at: datetime) -> None:
         """Write rows of a feed without claiming that any window of it is held."""

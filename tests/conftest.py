@@ -12,11 +12,14 @@ import pytest
 
 from storage import engine
 from storage.books import open_books
+from tests import once
 from tests.store import Asking
 
 # What was compiled is kept, whatever the environment says: both workers and some sixty processes import it all again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+once.share()
 
 # Thousands of modules and tests are loaded and none of them becomes garbage.
 gc.set_threshold(200_000, 50, 50)
@@ -24,21 +27,34 @@ gc.set_threshold(200_000, 50, 50)
 HEAVY = (
     "test_benchmarks.py",
     "test_removal_storm.py",
-    "browser/test_workspace.py",
     "test_watch.py",
     "test_subjects.py",
-    "test_laws.py",
-    "test_approve.py",
-    "test_mirror.py",
-    "test_removals_live.py",
-    "storage/test_upgrade.py",
     "test_gather.py",
-    "storage/test_alerts.py",
-    "test_watch_command.py",
-    "test_serve.py",
+    "test_removals_live.py",
+    "browser/test_removal.py",
+    "test_mirror.py",
     "test_sweep.py",
-    "demo/test_slack.py",
+    "test_accuracy.py",
+    "test_laws.py",
+    "test_serve.py",
+    "demo/test_run.py",
     "test_promises.py",
+    "storage/test_sweeping.py",
+    "demo/test_showcase.py",
+    "blackbox/test_stock.py",
+    "storage/test_duplicates.py",
+    "browser/test_app.py",
+    "storage/test_mirror.py",
+    "test_approve.py",
+    "handlers/test_decisions.py",
+    "test_cli.py",
+    "storage/test_upgrade.py",
+    "blackbox/test_sales.py",
+    "blackbox/test_command.py",
+    "test_catalogue.py",
+    "handlers/test_render.py",
+    "browser/test_workspace.py",
+    "storage/test_alerts.py",
 )
 """The files that take longest, longest first."""
 

@@ -11,11 +11,10 @@ from bot.removals import Intent, Press, Sight, Target
 
 At = Callable[[str], None]
 
-POINTS = tuple(
-    f"{when} {what}"
-    for what in ("take", "approved", "answered", "claimed", "look", "sent", "delete", "gone", "done", "verified")
-    for when in ("before", "after")
-)
+STEPS = ("take", "approved", "answered", "claimed", "look", "sent", "delete", "gone", "done", "verified")
+# these a receipt has to take only when it is finalized
+FINAL_STEPS = ("unfinalized", "unfinalize")
+POINTS = tuple(f"{when} {what}" for what in (*STEPS, *FINAL_STEPS) for when in ("before", "after"))
 
 
 class WatchedIntents:

@@ -19,7 +19,7 @@ from bot.approve import act, decide, recover, take
 from bot.removals import Intent, State
 from storage.books import SqlBooks, open_books
 from storage.engine import Database
-from tests.dying import watched
+from tests.dying import FINAL_STEPS, watched
 from tests.removing import Bench, Clock, FileJournal, Receipts
 
 LEASES = 2
@@ -48,7 +48,9 @@ class Killing:
         """One removal whose first process dies at ``point``: how it ended, what METRC saw, and whether the press was kept."""
         record = f"{number + 10_000}2"
         journal = self._folder / f"metrc-{number}"
-        FileJournal(journal)
+        metrc = FileJournal(journal)
+        if point.split()[1] in FINAL_STEPS:
+            metrc.add(f"final {record}")
         self._run(self._bench(journal, record).proposed(record, intent_id=record))
         self._dies(lambda: self._first(self._bench(journal, record), record, point))
         return self._run(_second(self._bench(journal, record), record))
@@ -117,4 +119,5 @@ def must_be_right(intent: Intent, receipts: Receipts) -> None:
     assert intent.state is State.DONE, intent
     assert receipts.effects(intent.id) == 1
     assert 1 <= receipts.deletes() <= 2
+    assert receipts.unfinalizes() <= 2
     assert intent.held is True

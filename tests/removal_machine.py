@@ -116,11 +116,13 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
             count=st.integers(1, 3),
             needed=st.sampled_from((1, 1, 2)),
             final=st.booleans(),
+            joined=st.sampled_from((None, None, DANA, LEE)),
             early=st.sampled_from(((DANA, LEE), (DANA,), (LEE,), (ASKER,), ())),
-            mind=st.sampled_from(("none", "none", "no_approvers", "read_only")),
+            acted=st.booleans(),
+            mind=st.sampled_from(("none", "none", "no_approvers", "read_only", "no_act")),
             outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4),
         )
-        def begin(self, *, count, needed, final, early, mind, outcomes):
+        def begin(self, *, count, needed, final, joined, early, acted, mind, outcomes):
             world.runs += 1
             self.records = tuple(str(next(world.numbers)) + "2" for _ in range(count))
             self.receipts = StrictReceipts(Clock(), records=self.records, script=deque())
@@ -135,8 +137,12 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
                 self.receipts.journal.add(f"final {self.records[0]}")
             self.propose(needed)
             self.receipts.script += outcomes
-            for person in early:
-                self.play(decide(self.offices[0], self.bench.press(person, intent_id=self.ids[0], number=person)))
+            if joined is not None:
+                self.play(join(self.offices[0], self.ids[0], joined))
+            presses = [self.bench.press(person, intent_id=self.ids[0], number=person) for person in early]
+            self.play(*map(decide, self.offices, presses))
+            if acted:
+                self.play(act(self.offices[0], self.ids[0]))
             self.decide_as(mind)
 
         def decide_as(self, switch):
@@ -180,7 +186,8 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
             intent_id = data.draw(st.sampled_from(self.ids))
             press = self.bench.press(person, verb, intent_id, number=number, reason="Because.")
             self.presses.append(press)
-            again = replace(press, id=f"{press.id}b") if data.draw(st.booleans()) else press
+            copy = replace(press, id=f"{press.id}b")
+            again = data.draw(st.sampled_from((press, copy, replace(copy, person=LEE), replace(copy, person=DANA))))
             self.play(*(self.pressed(self.offices[n], one) for n, one in enumerate((press, again)[: 1 + twice])))
 
         @precondition(lambda self: self.presses)
@@ -245,14 +252,14 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
             for seconds in (121, 121, 121, 1801, 121, 121, 121):
                 self.receipts.clock.forward(seconds=seconds)
                 world.run(recover(self.offices[0]))
-            for intent_id in self.ids:
-                intent = world.run(world.books.intents.get(intent_id))
+            ended = [world.run(world.books.intents.get(intent_id)) for intent_id in self.ids]
+            for intent in ended:
                 world.ends[intent.state] += 1
                 self.settled(intent)
             for record in self.records:
                 assert self.receipts.effects(record) <= 1
             world.deletes += self.receipts.deletes()
-            world.run(self.chain_holds())
+            world.run(self.chain_holds({i.id: [one.person for one in i.approvals] for i in ended if i.approvals}))
             world.run(self.leave())
 
         async def leave(self):
@@ -269,13 +276,13 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
             if intent.state is State.DONE:
                 assert all(target.is_done for target in intent.targets)
 
-        async def chain_holds(self):
+        async def chain_holds(self, approvals):
             walk = Walk([await world.books.audit.head()], self.start)
-            sent, approved = Counter(), set()
+            sent, approved = Counter(), {}
             async for row in world.books.audit.rows(self.start.seq):
                 walk.feed(row)
                 if row.event == "approved":
-                    approved.add(row.intent)
+                    approved.setdefault(row.intent, []).append(row.actor)
                     assert row.actor in {DANA, LEE}
                 if row.event == "withdrawn":
                     assert row.actor == ASKER
@@ -283,6 +290,7 @@ def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its ru
                     sent[json.loads(row.detail)["record"]] += 1
                     assert row.intent in approved
             assert walk.verdict().holds
+            assert approved == approvals
             # written before it leaves, so there may be one more than METRC has seen, and never one less
             assert all(self.receipts.deletes(record) <= sent[record] for record in self.records)
 

@@ -124,6 +124,9 @@ class Receipts:
         asked = [line.split()[1] for line in self.journal.lines() if line.startswith("DELETE ")]
         return len(asked) if record is None else asked.count(record)
 
+    def unfinalizes(self) -> int:
+        return sum(line.startswith("PUT ") for line in self.journal.lines())
+
     def effects(self, record: str) -> int:
         return sum(line == f"void {record} bot" for line in self.journal.lines())
 

@@ -1,14 +1,10 @@
-"""A small METRC and POS in memory, and a process that syncs from them and may die at any statement.
-
-``python -m tests.syncing URL N`` syncs into the database and kills itself right before its N-th write.
-"""
+"""A small METRC and POS in memory, and a process that syncs from them and may die at any statement."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -194,6 +190,7 @@ def die_before_write(number: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
-    die_before_write(int(sys.argv[2]))
-    asyncio.run(main(sys.argv[1]))
+def dying(url: str, writes: int) -> None:
+    """A process that syncs into the database and kills itself right before its n-th write."""
+    die_before_write(writes)
+    asyncio.run(main(url))

@@ -24,6 +24,7 @@ from bot.alerts import (
     acknowledge,
     decide,
     next_due,
+    overdue,
     snooze,
     snoozes,
 )
@@ -130,6 +131,20 @@ def test_the_scheduler_is_told_when_the_hold_ends(book):
     """The next moment with something to say is known, so a message need not wait for a whole interval."""
     book.round(NOW, condition())
     assert next_due(book.alerts.values(), POLICY) == NOW + timedelta(seconds=60)
+
+
+def test_only_what_cannot_wait_is_overdue(book):
+    """The end of a hold and an escalation have a round of their own; a repeat waits for the next one."""
+    escalating = condition(escalate_to="U0DANA")
+    book.round(NOW, escalating)
+    assert overdue(book.live, POLICY, NOW + 59 * MINUTE / 60) is None
+    assert overdue(book.live, POLICY, NOW + MINUTE) == NOW + MINUTE
+    book.round(NOW + MINUTE, escalating)
+    assert overdue(book.live, POLICY, NOW + 30 * MINUTE) is None
+    assert overdue(book.live, POLICY, NOW + 31 * MINUTE) == NOW + 31 * MINUTE
+    book.take(acknowledge(book.only, "U0LEE", NOW + 32 * MINUTE))
+    assert overdue(book.live, POLICY, NOW + 9 * HOUR) is None
+    assert next_due(book.live, POLICY) == NOW + 32 * MINUTE + 8 * HOUR
 
 
 def test_a_blip_is_never_told(book):

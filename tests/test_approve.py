@@ -361,6 +361,14 @@ async def test_only_who_asked_can_take_it_back(bench):
     assert bench.receipts.deletes() == 0
 
 
+async def test_what_may_have_been_removed_cannot_be_taken_back(bench):
+    """METRC was asked once and was busy; from then on it is no longer the asker's to call off."""
+    bench.receipts.script.append("429")
+    assert (await act(bench.office, await approved(bench))).state is State.APPROVED
+    assert (await pressed(bench, ASKER, Verb.WITHDRAW)).is_late
+    assert (await swept(bench, seconds=60)).state is State.DONE
+
+
 # --- looking again ----------------------------------------------------------------------------------------------------
 
 
@@ -492,9 +500,10 @@ async def test_a_second_request_needs_all_that_the_first_one_needed(change, benc
         bench.receipts.down = True
         await swept(bench, minutes=31)
         bench.receipts.down = False
+        intent = await swept(bench, hours=1)
     else:
         bench.policy = replace(ACTING, **({"act": False} if change == "act" else {"approvers": (LEE,)}))
-    intent = await swept(bench, hours=1)
+        intent = await swept(bench, seconds=61)
     assert (intent.state, bench.receipts.deletes()) == (State.UNKNOWN, 1)
     assert intent.with_person_since is not None
     bench.receipts.void(TWIN)
@@ -748,6 +757,7 @@ async def test_a_list_stops_at_the_first_surprise(many):
     many.receipts.overrides[MANY[2]] = {"total": "90"}
     intent = await act(many.office, "i1")
     assert (intent.state, intent.removed) == (State.REFUSED, MANY[:2])
+    assert intent.says.startswith("Stopped. ")
     assert "2 of 5 were removed before" in intent.says
     assert many.receipts.deletes() == 2
     rest = await many.proposed(*MANY[2:], intent_id="i2")

@@ -88,7 +88,12 @@ def inserted(rows):
 
 
 def forked(rows):
-    return [*rows[:3], seal(entry(99), head_of(rows[1])), *rows[3:]]
+    """A fourth row that follows from the second, like the third."""
+    return [*rows[:3], *seal_all([entry(n) for n in range(3)], Anchor(3, rows[1].hash))]
+
+
+def edited_and_sealed_alone(rows):
+    return [*rows[:2], *resealed(edited(rows), 2)[2:3], *rows[3:]]
 
 
 TAMPERING = {
@@ -97,6 +102,7 @@ TAMPERING = {
     "reordered": (lambda rows: [*rows[:2], rows[3], rows[2], *rows[4:]], 3),
     "inserted": (inserted, 5),
     "forked": (forked, 4),
+    "edited, it alone resealed": (edited_and_sealed_alone, 4),
     "truncated tail": (lambda rows: rows[:4], 5),
     "rewritten whole": (lambda rows: resealed([replace(row, actor="U0EVE") for row in rows], 0), 6),
     "edited, the rest resealed": (edited_and_resealed, 6),
@@ -123,6 +129,12 @@ def test_a_row_behind_the_written_end_is_found():
     """The database's own end is one row short of what is there."""
     rows = chain()
     assert verify(rows, (), head_of(rows[-2])).broken == 6
+
+
+def test_a_row_that_is_missing_before_the_written_end_is_found():
+    """The other way round: the end was written, and its row is gone."""
+    rows = chain()
+    assert verify(rows[:-1], (), head_of(rows[-1])).broken == 6
 
 
 @given(st.data())

@@ -299,6 +299,21 @@ async def test_what_could_not_be_read_again_is_as_old_as_the_mirror(tmp_path):
     assert evidence.receipts.problem.kind is ProblemKind.SERVER_FAULT
 
 
+async def test_sales_that_waited_out_an_outage_are_told_once(ask):
+    """Eight of two hours arrived together; the delays that the shop learns from know nothing of it."""
+    world = World.healthy(NOW)
+    label, other = sorted(label for label in set(world.labels()) if world.pos_quantity(label) > 9)[:2]
+    for number in range(8):
+        sold = NOW - 17 * HOUR + timedelta(minutes=15 * number)
+        sale = world.sale_never_posted(label if number < 3 else other, age=NOW - sold)
+        world.post(sale, NOW - 14 * HOUR + timedelta(seconds=number))
+    diagnosis = await ask(world, label)
+    timing = next(check for check in diagnosis.checks if check.name is CheckName.TIMING)
+    assert diagnosis.code is None
+    assert "8 sales of 03:30–05:15 arrived together at 06:30, 3 of them of this package" in timing.summary
+    assert ask.evidence.delays.p999 < 60
+
+
 # --- a hole in what was read ------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from bot.diagnose import diagnose
 from bot.errors import Problem
 from bot.model import (
     Access,
+    ActionKind,
     Adjustment,
     Cause,
     CheckName,
@@ -295,6 +296,7 @@ def test_a_quantity_is_touched_only_for_a_count_error_with_all_else_clear(eviden
     others = [outcome for outcome in diagnosis.checks if outcome.name is not CheckName.COUNT]
     alone = diagnosis.cause is Cause.COUNT_ERROR and all(outcome.result is Result.CLEAR for outcome in others)
     assert (Forbidden.ADJUST_QUANTITY not in diagnosis.must_not) is alone
+    assert alone or diagnosis.action.kind is not ActionKind.RECORD_COUNT
 
 
 @quick

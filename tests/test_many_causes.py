@@ -203,9 +203,9 @@ FAULTS: Final = (
 )
 
 
-def wrong_in(faults: tuple[Broken, ...]) -> list[str]:
+def wrong_in(faults: tuple[Broken, ...], shelf: int | None = None) -> list[str]:
     """What is wrong in the answer to a package that is broken in all these ways, a sentence each."""
-    evidence = HEALTHY
+    evidence = replace(HEALTHY, shelf=None if shelf is None else Decimal(shelf))
     for fault in faults:
         evidence = fault.break_it(evidence)
     diagnosis = judged(evidence)
@@ -231,3 +231,9 @@ def test_every_cause_is_told_beside_the_others(count):
     """Whatever they add up to; some of them cancel out, and a difference of nothing is explained all the same."""
     every = list(combinations(FAULTS, count))
     assert [sentence for faults in every for sentence in wrong_in(faults)] == []
+
+
+@pytest.mark.parametrize("shelf", [0, 37, 38, 80])
+def test_a_shelf_that_was_counted_changes_nothing_of_that(shelf):
+    """Whatever it has, it is compared once the causes are put right; nobody records it before."""
+    assert [sentence for fault in FAULTS if fault.by for sentence in wrong_in((fault,), shelf)] == []

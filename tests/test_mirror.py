@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,7 +28,8 @@ from bot.model import Backlog, Coverage, Direction, Feed, PackageList, PostingDe
 from storage.books import open_books
 from storage.tables import Row
 from tests.databases import books, database_url
-from tests.syncing import LICENSE, NOW, SINCE, FakeMetrc, FakePos, day, label, synced
+from tests.forked import ended
+from tests.syncing import LICENSE, NOW, SINCE, FakeMetrc, FakePos, day, dying, label, synced
 
 __all__ = ["books", "database_url"]
 
@@ -465,22 +464,32 @@ async def contents(books):
 
 
 def sync_until(url, writes):
-    command = [sys.executable, "-m", "tests.syncing", url, str(writes)]
-    return subprocess.run(command, check=False).returncode
+    return ended(dying, url, writes)
+
+
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory):
+    """What a sync leaves that nobody disturbs."""
+
+    async def rows():
+        alone = await open_books(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('alone')}/alone.db")
+        await synced(alone)
+        found = await contents(alone)
+        await alone.close()
+        return found
+
+    return asyncio.run(rows())
 
 
 @pytest.mark.parametrize("writes", [4, 40, 130])
-async def test_a_sync_may_be_killed_anywhere(database_url, tmp_path, writes):
+async def test_a_sync_may_be_killed_anywhere(database_url, left_alone, writes):
     """Killed before its n-th write and started again, it arrives at the same rows as one that was left alone."""
-    alone = await open_books(f"sqlite+aiosqlite:///{tmp_path}/alone.db")
-    await synced(alone)
     assert sync_until(database_url, writes) == -signal.SIGKILL
     killed = await open_books(database_url)
-    assert await contents(killed) != await contents(alone)
+    assert await contents(killed) != left_alone
     await synced(killed)
-    assert await contents(killed) == await contents(alone)
-    for opened in (alone, killed):
-        await opened.close()
+    assert await contents(killed) == left_alone
+    await killed.close()
 
 
 # --- posting delays ---------------------------------------------------------------------------------------------------

@@ -136,6 +136,36 @@ def another(number, **changes):
     return replace(HEALTHY, watched=watched, facilities=sees(name), **changes)
 
 
+def test_shops_whose_turn_did_not_come_say_nothing_about_their_host():
+    """Three of a hundred were asked and all failed: the host is down, for the others as well."""
+    down = [but(facilities=problem(ProblemKind.TIMEOUT), watched=named(f"L{n}")) for n in range(3)]
+    late = [but(facilities=problem(ProblemKind.DEADLINE), late=True, watched=named(f"M{n}")) for n in range(97)]
+    assert hosts_down(late) == frozenset()
+    assert hosts_down([*down, *late]) == {"api-co.metrc.com"}
+    found = seen([*down, *late]).conditions
+    assert {condition.kind for condition in found} == {Kind.METRC_OUTAGE}
+    assert len(found) == 100
+
+
+def test_what_is_read_at_a_turn_is_unknown_without_one():
+    """The POS, the past, the news; not the date of the key, which needs nothing."""
+    late = but(late=True, exported=None, posts=None, duplicates=("R1",))
+    assert seen([late]).conditions == ()
+    assert {Kind.SYNC_SILENT, Kind.EXPORT_STALE, Kind.NEW_DUPLICATES} <= unknown(late)
+    assert Kind.KEY_EXPIRY not in unknown(late)
+
+
+def test_a_shop_that_is_being_filled_is_not_judged_by_its_sales():
+    """Neither silent nor well; its key and its rights are."""
+    filling = but(filling=True, posts=(Posted("S1", NOW - 9 * HOUR),))
+    assert unknown(filling) == {Kind.SYNC_SILENT, Kind.POSTS_FAILING, Kind.DELAY_GROWN}
+    assert kinds(filling) == set()
+
+
+def named(license_number):
+    return replace(WATCHED, shop=replace(SHOP, license=license_number), key=f"env:{license_number}")
+
+
 def test_a_dead_key_is_told_with_the_way_to_renew_it():
     """METRC answers and refuses: the alert names where the key is kept, and what a new key does to the old one."""
     dead = but(

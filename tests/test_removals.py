@@ -354,6 +354,18 @@ def test_a_third_request_is_never_made():
     assert removals.judge(intent, spent, intent.sight)[0] is Verdict.SPENT
 
 
+def test_a_fix_holds_while_the_record_is_gone_and_its_twin_alone():
+    """The record there again, whether as a twin or for itself, or a new twin of what was kept: it did not hold."""
+    intent, receipts = fresh(), Receipts(Clock())
+    receipts.void(TWIN)
+    gone = receipts.sight(intent.targets)
+    assert removals.did_hold(intent, gone)[0]
+    assert removals.did_hold(intent, intent.sight) == (False, f"The fix did not hold: {TWIN} is there again.")
+    assert not removals.did_hold(intent, replace(intent.sight, twins=()))[0]
+    assert not removals.did_hold(intent, replace(gone, twins=(TWIN,)))[0]
+    assert not removals.did_hold(intent, replace(gone, twins=("999",), kept=(intent.targets[0].keep,)))[0]
+
+
 # --- who may ----------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from dataclasses import replace
@@ -11,8 +12,9 @@ import pytest
 
 from bot.alerts import Kind, State, What, acknowledge
 from bot.errors import StorageError
-from bot.mirror import GLANCE, STEP
-from bot.watch import ONCE, SALES, Times, as_json, close_day, key_renewed, try_out
+from bot.mirror import GLANCE, STEP, freshen
+from bot.opening import opening
+from bot.watch import LEARNING_HOURS, ONCE, SALES, Times, as_json, close_day, key_renewed, try_out
 from storage.books import open_books
 from tests.watched import DAY, HOLD, HOUR, MINUTE, NOW, ROUND, House
 
@@ -103,10 +105,7 @@ async def test_what_a_rhythm_would_have_told_is_said_before_it_is_switched_on(ho
 
 async def learned(house):
     station = house.desk.stations[0]
-    from bot.mirror import freshen
-    from bot.model import Feed
-
-    for feed in (Feed.RECEIPTS_ACTIVE, Feed.RECEIPTS_INACTIVE):
+    for feed in SALES:
         await freshen(station.metrc(), station.mirror, feed, NOW - 42 * DAY, NOW)
     await house.run(NOW, NOW + HOUR, every=3 * ROUND)
     house.world.falls_silent("L0", NOW + HOUR)
@@ -176,7 +175,8 @@ async def test_an_outage_of_a_state_is_one_alert_and_one_end(make):
     await house.run(NOW + 75 * MINUTE, NOW + 100 * MINUTE)
     for shop in ("L0", "L1", "L2"):
         house.world.recovers(shop, NOW + 100 * MINUTE)
-    await house.run(NOW + 105 * MINUTE, NOW + 5 * HOUR)
+    await house.run(NOW + 105 * MINUTE, NOW + 3 * HOUR)
+    await house.run(NOW + 3 * HOUR, NOW + 5 * HOUR, every=3 * ROUND)
     assert house.told == [(What.FIRE, Kind.METRC_OUTAGE), (What.RESOLVE, Kind.METRC_OUTAGE)]
 
 
@@ -188,6 +188,16 @@ async def test_not_being_able_to_see_is_told_as_that(house):
     await house.run(NOW + ROUND, NOW + 3 * HOUR)
     assert house.told == [(What.FIRE, Kind.CANNOT_SEE)]
     assert "METRC asks to wait" in house.slack.posted[0].text
+
+
+async def test_shops_that_cannot_be_seen_together_share_a_message(make):
+    """A key's limit is used up by somebody else: one message names all its shops, not one each."""
+    house = await make(shops=5, one_key=True)
+    await house.round(NOW)
+    house.world.busy = True
+    await house.run(NOW + ROUND, NOW + HOUR)
+    assert house.told == [(What.FIRE, Kind.CANNOT_SEE)]
+    assert len(house.slack.posted[0].alert.members) == 5
 
 
 async def test_a_bot_that_slept_over_closing_and_opening_raises_nothing(house):
@@ -374,3 +384,56 @@ async def test_what_there_was_no_time_for_is_unknown_and_comes_first_the_next_ti
     assert (late.read, sorted(late.late), [alert.kind for alert in late.open]) == (0, ["L0", "L1"], [Kind.DEAD_KEY])
     later = await house.round(NOW + 5 * ROUND, ONCE)
     assert [alert.kind for alert in later.open] == [Kind.DEAD_KEY, Kind.CANNOT_SEE]
+
+
+async def test_a_database_that_fails_at_one_shop_ends_the_round_in_one_sentence(make):
+    """Not as a group of errors, which nobody who waits for it would know; nothing is written."""
+    house = await make(shops=2)
+
+    async def broken(_memory):
+        raise StorageError("The database cannot be used.")
+
+    house.desk = replace(house.desk, duplicates=broken)
+    with pytest.raises(StorageError, match="cannot be used"):
+        await house.round(NOW)
+    assert await house.alerts.known(NOW) == ()
+
+
+async def test_a_host_that_hangs_is_not_waited_for_at_every_key(make):
+    """Ten shops, a key each: three failures are enough, the others are told of the same outage."""
+    house = await make(shops=10)
+    house.desk = replace(house.desk, at_once=1)
+    house.world.host_down = True
+    done = await house.round(NOW, ONCE)
+    assert house.world.asked == ["facilities"] * 3
+    [outage] = done.open
+    assert (outage.kind, len(outage.members)) == (Kind.METRC_OUTAGE, 10)
+
+
+async def test_each_shop_learns_anew_at_a_time_of_its_own(house):
+    """Not all of them in the round after midnight, for learning is the costly part; but every day."""
+    await learned(house)
+
+    async def learned_on():
+        return json.loads((await house.memory.recall("learned"))["L0"])["on"]
+
+    assert await learned_on() == "2026-03-03"
+    midnight = datetime(2026, 3, 4, 7, tzinfo=UTC)
+    await house.round(midnight + MINUTE)
+    assert await learned_on() == "2026-03-03"
+    await house.round(midnight + LEARNING_HOURS * HOUR)
+    assert await learned_on() == "2026-03-04"
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [("America/Chicago", "Mo-Su 10:00-22:00"), ("America/Phoenix", "Mo-Su 09:00-21:00"), ("America/Denver", None)],
+)
+async def test_another_zone_or_other_hours_raise_nothing_in_a_healthy_shop(make, zone, hours):
+    """A shop that has learned its week is told to be elsewhere, or to have no hours: a day later all is still well."""
+    house = await make(with_pos=False)
+    for feed in SALES:
+        await freshen(house.desk.stations[0].metrc(), house.desk.stations[0].mirror, feed, NOW - 42 * DAY, NOW)
+    await house.round(NOW)
+    house.watched(opening=opening(zone, hours))
+    assert await house.run(NOW + ROUND, NOW + DAY + HOUR, every=4 * ROUND) == []

@@ -47,6 +47,9 @@ def check(case: Case) -> Outcome:
     shelf = _shelf(case, gap)
     if shelf is not None:
         return found(NAME, [shelf])
+    below = None if gap.explained else _below_zero(case, gap)
+    if below is not None:
+        return found(NAME, [below])
     return clear(NAME, _agree(gap), *_sides(case))
 
 
@@ -152,12 +155,23 @@ def _other_lot(case: Case, gap: Gap, lot: Lot) -> Finding:
 
 def _not_fully_read(case: Case, gap: Gap) -> list[str]:
     """What may hide the cause of a residue: a check that could not tell, or books that begin too late."""
-    unread = [outcome.name.value for outcome in case.earlier if outcome.result is Result.UNKNOWN]
+    unread = _unread(case)
     if _sales_begin_late(case, gap):
         unread.append("the POS's older sales")
     if _log_begins_late(case, gap):
         unread.append("the POS's older receives")
     return unread
+
+
+def _unread(case: Case) -> list[str]:
+    return [outcome.name.value for outcome in case.earlier if outcome.result is Result.UNKNOWN]
+
+
+def _read_first(unread: list[str]) -> Action:
+    return Action(
+        ActionKind.RECOUNT,
+        f"Get what is missing read first ({', '.join(unread)}), then two people count again. Record nothing before that.",
+    )
 
 
 def _sales_begin_late(case: Case, gap: Gap) -> bool:
@@ -208,6 +222,7 @@ def _shelf(case: Case, gap: Gap) -> Finding | None:
     if gap.shelf is None or not counted or gap.explained or gap.shelf == (gap.pos or Decimal(0)):
         return None
     off = gap.shelf - (gap.pos or Decimal(0))
+    unread = _unread(case)
     dried = _dried(case, gap)
     both, shelf = plain(gap.pos or Decimal(0)), plain(gap.shelf)
     headline = f"POS and METRC agree on {both}; the shelf has {shelf} {gap.unit}."
@@ -215,7 +230,7 @@ def _shelf(case: Case, gap: Gap) -> Finding | None:
         code="count_error.drying" if dried else "count_error.shelf",
         cause=Cause.COUNT_ERROR,
         headline=f"{headline[:-1]}, within what this shop lets it dry." if dried else headline,
-        action=_record_drying(gap) if dried else _record(gap),
+        action=_read_first(unread) if unread else _record_drying(gap) if dried else _record(gap),
         evidence=(
             *_sides(case),
             Quote("shelf", "counted by a person", case.now, f"{plain(gap.shelf)} {gap.unit}, {signed(off)}"),

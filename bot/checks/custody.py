@@ -84,6 +84,7 @@ def check(case: Case) -> Outcome:
         *_less(case),
         *_split(case),
         *_made_in_pos(case),
+        *_no_source(case),
         *_closed(case),
         *_lab(case),
     ]
@@ -473,6 +474,34 @@ def _made_in_pos(case: Case) -> list[Finding]:
     return [_not_told(case, code, taken[0][0], shares)]
 
 
+def _no_source(case: Case) -> list[Finding]:
+    """METRC has a production batch that was made of nothing, so what went into it is still counted there."""
+    e, package = case.evidence, case.evidence.package.value
+    made = made_in_pos(e)
+    if package is None or not package.is_production_batch or package.source_labels or not made:
+        return []
+    if package.received_at is not None or package.received_from_manifest is not None:
+        return []
+    event = made[0]
+    return [
+        Finding(
+            code="split.batch-without-source",
+            cause=Cause.SPLIT,
+            headline="METRC has this production batch without any source; the POS made it of other packages.",
+            action=Action(
+                ActionKind.CONTACT_COMPLIANCE,
+                "Ask compliance how your state has the ingredients entered after the fact. Until then METRC still counts them "
+                "in the packages they came from; adjust none of those.",
+            ),
+            evidence=(
+                quote(e.package, "a production batch, no source package"),
+                Quote("pos", event.where, e.pos_events.as_of, f"{event.kind} at {case.clock(event.at)}"),
+            ),
+            confidence=Confidence.LIKELY,
+        )
+    ]
+
+
 def _known_elsewhere(e: Evidence) -> bool:
     return bool(brought_here(e) or sent_away(e) or arrived_elsewhere(e) or (e.elsewhere and e.elsewhere.value))
 
@@ -596,9 +625,9 @@ def _lab(case: Case) -> list[Finding]:
     state = (package.lab_state or "").strip() if package is not None else ""
     if package is None or package.is_closed or not state:
         return []
-    if state.casefold() in MAY_BE_SOLD:
+    if _letters(state) in MAY_BE_SOLD:
         return _lab_is_stale(case, state)
-    failed = state.casefold() in FAILED_TESTS
+    failed = _letters(state) in FAILED_TESTS
     texts = [s.sale.message for s in case.matched.having(Fate.REFUSED)]
     since = f" since {package.lab_state_on}" if package.lab_state_on else ""
     return [
@@ -615,6 +644,10 @@ def _lab(case: Case) -> list[Finding]:
             brings_about=("failed_post.refused",) if could_be(Blame.LAB, texts) else (),
         )
     ]
+
+
+def _letters(state: str) -> str:
+    return "".join(c for c in state.casefold() if c.isalnum())
 
 
 def _lab_is_stale(case: Case, state: str) -> list[Finding]:

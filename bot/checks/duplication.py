@@ -405,7 +405,9 @@ def _handed_over_twice(case: Case) -> list[Finding]:
             ),
             evidence=tuple(q for s, one in pairs for q in (_quoted(case, s.receipts[0]), _delivery_quote(case, one))),
             shares=tuple(
-                s for _, one in pairs for s in share(code, _delivered(case, one), f"metrc delivery {one.id}", whole=True)
+                s
+                for _, one in pairs
+                for s in share(code, _delivered(case, one), f"metrc delivery {one.id}", whole=True)
             ),
             duplicates=tuple(
                 Duplicate(

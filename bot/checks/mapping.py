@@ -134,13 +134,24 @@ def _scientific(case: Case) -> list[Finding]:
 
 def _unreadable(case: Case) -> str:
     """Which row a spreadsheet spoilt so that it may be this one; what is left of its label begins like ours."""
-    rows = [row for row in case.evidence.pos_refused if row.cell and _begins_like(case.label, row.cell)]
+    refused = [(row, row.cell) for row in case.evidence.pos_refused if row.cell]
+    broken = next((row for row, cell in refused if _letters_of(cell) == case.label != cell), None)
+    if broken is not None:
+        return (
+            f"{broken.file}, line {broken.line} has this label as “{broken.cell}”: take the extra characters out of the "
+            "label in the POS, then export anew."
+        )
+    rows = [row for row, cell in refused if _begins_like(case.label, cell)]
     if not rows:
         return "Not all could be read, so the two sides cannot be compared."
     return (
         f"A spreadsheet spoilt the label in {rows[0].file}, line {rows[0].line} ({rows[0].cell}); it may be this one. "
         "Export anew without opening the file in a spreadsheet."
     )
+
+
+def _letters_of(cell: str) -> str:
+    return "".join(c for c in cell.upper() if c.isalnum())
 
 
 def _begins_like(label: str, cell: str) -> bool:
@@ -436,7 +447,7 @@ def _items(case: Case) -> list[Finding]:
     item, rows = metrc_item(e), e.pos_rows.value or ()
     if item is None:
         return []
-    named = [r for r in rows if r.metrc_item and item.name and not _same_name(r.metrc_item, item.name)]
+    named = [r for r in rows if r.metrc_item and not _is_item(r.metrc_item, item)]
     if named:
         return [_other_item(case, item, named[0])]
     twins = _twin_products(case, item, rows)
@@ -453,6 +464,13 @@ def _other_strain_is_stated(ours: str | None, theirs: str | None) -> bool:
     """Whether both sides name a strain, and not the same one: the kind of plant behind a name is no part of it."""
     one, other = set(_words(ours or "")) - NO_STRAIN, set(_words(theirs or "")) - NO_STRAIN
     return bool(one and other) and one != other and not _same_name(ours, theirs)
+
+
+def _is_item(cell: str, item: MetrcItem) -> bool:
+    """Whether the POS's cell is this item, by its name or by METRC's id; an item without either may be any."""
+    if cell.strip().isdecimal() and item.id is not None:
+        return int(cell) == item.id or _same_name(cell, item.name)
+    return item.name is None or _same_name(cell, item.name)
 
 
 def _twin_products(case: Case, item: MetrcItem, rows: tuple[PosPackage, ...]) -> list[Finding]:

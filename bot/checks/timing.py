@@ -225,7 +225,8 @@ def _voids_not_posted(case: Case) -> list[Finding]:
             headline=f"{_upper(_name(voids))} was voided in the POS, but receipt {receipt.id} is still alive in METRC.",
             action=Action(
                 ActionKind.RESEND,
-                f"Send the void of {_names(voids)} again from the POS, or void the receipt in METRC's sales screen.",
+                f"Send the void of {_names(voids)} again from the POS, or void the receipt in METRC's sales screen."
+                f"{_reopens(case)}",
             ),
             evidence=(
                 *_quoted(case, voids),
@@ -234,6 +235,14 @@ def _voids_not_posted(case: Case) -> list[Finding]:
             shares=_given_back(code, case, voids),
         )
     ]
+
+
+def _reopens(case: Case) -> str:
+    package = case.evidence.package.value
+    closed = package is not None and package.is_closed
+    return (
+        " METRC has finished the package meanwhile; have it unfinished where that does not reopen it." if closed else ""
+    )
 
 
 def _posted_otherwise(case: Case) -> list[Finding]:

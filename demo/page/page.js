@@ -487,7 +487,7 @@ function drawMessage(message, { replies = 0, inThread = false } = {}) {
     make("div", { class: author.is_bot ? "avatar bot" : "avatar", "aria-hidden": "true" }, initials(author.name)),
     make("div", {}, byline(message, author, sent), body, ...(message.files ?? []).map(drawFile),
       replies && !inThread ? make("div", { class: "replies-link" }, make("button", { type: "button", class: "link-button", onclick: () => openThread(message.ts) }, replies === 1 ? "1 reply" : `${replies} replies`)) : null,
-      messageShortcuts(message)));
+      messageMenu(message, author)));
   return node;
 }
 
@@ -506,13 +506,19 @@ function byline(message, author, sent) {
     message.edited ? make("span", { class: "edited" }, "(edited)") : null);
 }
 
-function messageShortcuts(message) {
+function messageMenu(message, author) {
   const offeredHere = ui.state.shortcuts.filter((one) => one.kind === "message");
-  if (message.only_me || !offeredHere.length) return null;
-  const run = (one) => send("shortcut", { callback_id: one.callback_id, ts: message.ts });
-  return make("div", { class: "message-shortcuts" }, ...offeredHere.map((one) =>
-    make("button", { type: "button", class: "link-button", onclick: () => run(one) }, one.name)));
+  if (message.only_me || author.is_bot || !offeredHere.length) return null;
+  const menu = make("details", { class: "message-menu" }, make("summary", { "aria-label": "More actions", title: "More actions" }, "⋯"));
+  const run = (one) => { menu.open = false; send("shortcut", { callback_id: one.callback_id, ts: message.ts }); };
+  menu.append(make("div", { class: "message-menu-items" }, ...offeredHere.map((one) =>
+    make("button", { type: "button", class: "menu-item", onclick: () => run(one) }, one.name))));
+  return menu;
 }
+
+// A press anywhere else closes it; Escape does, too (below).
+const closeMenus = (except) => document.querySelectorAll(".message-menu[open]").forEach((menu) => { if (menu !== except) menu.open = false; });
+document.addEventListener("click", (event) => closeMenus(event.target.closest(".message-menu")));
 
 function dayLine(ts) {
   return make("div", { class: "day", role: "separator" }, longDay.format(sentAt(ts)));
@@ -613,7 +619,8 @@ function drawSidebar() {
   const people = Object.entries(ui.state.users).filter(([, user]) => !user.is_bot);
   once("me", [ui.me, people], () => people.map(([id, user]) =>
     make("option", { value: id, selected: id === ui.me }, user.is_guest ? `${user.name} (guest)` : user.name)));
-  const shortcuts = ui.state.shortcuts.filter((one) => one.kind === "global");
+  // the Home tab has a button of its own for it
+  const shortcuts = ui.place === "home" ? [] : ui.state.shortcuts.filter((one) => one.kind === "global");
   once("shortcuts", shortcuts, () => shortcuts.map((one) =>
     make("button", { type: "button", class: "button", onclick: () => send("shortcut", { callback_id: one.callback_id }) }, one.name)));
 }
@@ -717,6 +724,10 @@ byId("me").addEventListener("change", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if (document.querySelector(".message-menu[open]")) {
+    closeMenus(null);
+    return;
+  }
   if (byId("sidebar").classList.contains("open")) showSidebar(false);
   else if (ui.thread !== null) byId("close-thread").click();
 });

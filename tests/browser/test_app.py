@@ -48,7 +48,13 @@ async def test_the_home_tab_and_a_mention_on_a_phone():
         await page.get_by_role("button", name="Send").click()
         await page.get_by_text(re.compile(r"\d repl")).first.click()
         await expect(page.locator("#thread")).to_contain_text("twice")
-        await expect(page.locator("#thread").get_by_role("button", name="Show evidence")).to_be_visible()
+        thread = page.locator("#thread")
+        await expect(thread.get_by_role("button", name="Show evidence")).to_be_visible()
+        # the menu beside a message is on what people wrote, and on nothing of the bot's
+        (menu,) = await thread.get_by_label("More actions").all()
+        await menu.click()
+        await thread.get_by_role("button", name="Why is this missing?").click()
+        await expect(thread.get_by_role("button", name="Show evidence")).to_have_count(2)
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
         assert await page.evaluate(wide) is False
         await page.locator("#close-thread").click()

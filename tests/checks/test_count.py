@@ -27,6 +27,7 @@ from tests.evidence import (
     days,
     failed,
     judged,
+    line,
     minutes,
     nothing,
     outcome_of,
@@ -266,7 +267,9 @@ def test_a_weight_that_fell_within_the_shops_rule_dried(evidence, code):
     assert ("reason drying" in finding.action.text) is (code == "count_error.drying")
 
 
-@pytest.mark.parametrize(("pos", "metrc", "who"), [(0, -1, "METRC holds -1"), (-2, 0, "The POS holds -2")])
+@pytest.mark.parametrize(
+    ("pos", "metrc", "who"), [(0, -1, "METRC holds -1"), (-2, 0, "The POS holds -2"), (-2, -2, "METRC holds -2")]
+)
 def test_fewer_than_none_is_another_packages_sale_and_no_number(pos, metrc, who):
     """No shelf can hold it; a recorded number would hide the package that is short."""
     diagnosis = judged(stocked(pos, counted(metrc)))
@@ -285,3 +288,21 @@ def test_the_shelf_is_compared_again_once_what_was_found_is_put_right():
         diagnosis = judged(replace(evidence, shelf=Decimal(37)))
         assert "The shelf has 37; compare that once" in outcome_of(diagnosis, CheckName.COUNT).summary
         assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not
+
+
+def test_what_arithmetic_leaves_behind_is_no_difference():
+    """A tenth and two tenths are three tenths, whatever a computer says."""
+    noisy = with_row(
+        with_package(unit="Grams", quantity=Decimal("0.30000000000000004")), unit="Grams", quantity=Decimal("0.3")
+    )
+    assert codes(judged(noisy)) == []
+    tenths = add_receipts(receipt(9, NOW - days(1), "0.3"), to=add_sales(line(9, NOW - days(1), "0.30000000000000004")))
+    assert codes(judged(tenths)) == []
+
+
+def test_a_shelf_is_not_recorded_while_something_is_unread():
+    """What could not be read may be the cause."""
+    diagnosis = judged(replace(HEALTHY, shelf=Decimal(37), adjustments=failed()))
+    assert (diagnosis.code, diagnosis.action.kind) == ("count_error.shelf", ActionKind.RECOUNT)
+    assert diagnosis.action.text.startswith("Get what is missing read first (duplication)")
+    assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not

@@ -546,3 +546,37 @@ def test_a_package_that_the_pos_made_and_that_is_found_elsewhere_is_not():
     """A manifest carries it."""
     out = load(direction=Direction.OUTGOING, recipient_name="Pine Street")
     assert codes(judged(replace(made_by_pos(), transfers=read((out,))))) == ["in_transit.outgoing"]
+
+
+def batch(**changes):
+    """A production batch that the POS made and METRC has without a source."""
+    own = {"is_production_batch": True, "received_at": None, "received_from_manifest": None, "quantity": Decimal(10)}
+    made = replace(made_by_pos(), package=read(package(**(own | {"original_quantity": Decimal(10)} | changes))))
+    return replace(made, near=None, elsewhere=None)
+
+
+def test_a_batch_that_metrc_has_of_nothing_is_compliances():
+    """Both count it alike; what went into it is still counted where it came from."""
+    diagnosis = judged(batch())
+    assert (diagnosis.code, diagnosis.action.kind) == ("split.batch-without-source", ActionKind.CONTACT_COMPLIANCE)
+    assert Forbidden.ADJUST_QUANTITY in diagnosis.must_not
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_production_batch": False},
+        {"source_labels": (OTHER_LABEL,)},
+        {"received_at": NOW - days(1)},
+        {"received_from_manifest": "0000418902"},
+    ],
+)
+def test_a_package_with_a_source_or_a_shipper_is_no_such_batch(change):
+    """Nor is one that is no batch."""
+    assert "split.batch-without-source" not in codes(judged(batch(**change)))
+
+
+def test_a_lab_state_is_read_whatever_its_spelling():
+    """``Test Passed`` is TestPassed."""
+    assert codes(judged(with_package(lab_state="Test Passed"))) == []
+    assert codes(judged(with_package(lab_state="Test-Failed"))) == ["lab_state.failed"]

@@ -625,3 +625,26 @@ def test_names_are_the_same_whatever_the_keyboard_made_of_them(ours, theirs, sam
     """Accents, hyphens, ampersands and leading zeros; but not another number, and not another script's name."""
     evidence = with_row(with_package(item=replace(ITEM, name=theirs)), metrc_item=ours)
     assert codes(judged(evidence)) == ([] if same else ["mapping.item"])
+
+
+@pytest.mark.parametrize("cell", [f"{LABEL[:8]}-{LABEL[8:]}", f"{LABEL[:4].lower()} {LABEL[4:]}", f"#{LABEL}"])
+def test_a_label_with_characters_between_is_named_as_this_one(cell):
+    """No row is repaired by guessing, but the person is told where to look."""
+    said = check(case(spoilt(cell))).summary
+    assert f"has this label as “{cell}”" in said
+
+
+@pytest.mark.parametrize(
+    ("cell", "item", "same"),
+    [
+        ("90211", ITEM, True),
+        (" 0090211 ", ITEM, True),
+        ("90212", ITEM, False),
+        ("90212", replace(ITEM, name="90212"), True),
+        ("90212", replace(ITEM, id=None, name=None), True),
+    ],
+)
+def test_the_pos_may_link_a_product_by_metrcs_id(cell, item, same):
+    """The number of another item is another item."""
+    evidence = with_row(with_package(item=item), metrc_item=cell)
+    assert ("mapping.item" in codes(judged(evidence))) is not same

@@ -633,3 +633,46 @@ def test_the_unread_reason_names_what_is_missing():
     assert no_sales.startswith("The POS's sales")
     assert no_receipts.startswith("METRC's receipts")
     assert no_count.startswith("One side's count")
+
+
+def test_what_came_back_after_the_package_was_finished_reopens_it():
+    """The sale was taken back at the till only; METRC finished the package meanwhile."""
+    closed = with_package(voided_here(), is_finished=True, finished_on=date(2026, 3, 2))
+    assert "METRC has finished the package meanwhile" in check(case(closed)).findings[0].action.text
+
+
+# --- the hour that comes twice ----------------------------------------------------------------------------------------
+
+AUTUMN = datetime(2026, 11, 2, 18, tzinfo=UTC)
+FIRST_HALF_PAST_ONE = datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
+
+
+def in_autumn(sold: datetime, **records):
+    """Asked on the day after the clocks were set back in Denver; one sale, of which METRC tells the wall clock alone."""
+    moved = replace(HEALTHY, asked_at=AUTUMN, receipts_window=Window(AUTUMN - days(300), AUTUMN))
+    moved = replace(moved, pos_rows=replace(moved.pos_rows, as_of=AUTUMN), **records)
+    return add_sales(line(9, sold, receipt_id=None, submission=Submission.UNKNOWN), to=stocked(37, counted(37, moved)))
+
+
+@pytest.mark.parametrize("hours", [0, 1])
+def test_a_sale_at_half_past_one_is_found_whichever_half_past_one_it_was(hours):
+    """METRC's copy bears another number and no offset, so it reads as the first of the two."""
+    sold = FIRST_HALF_PAST_ONE + timedelta(hours=hours)
+    there = add_receipts(receipt(99, FIRST_HALF_PAST_ONE, external_number="W-1"), to=in_autumn(sold))
+    assert codes(judged(there)) == []
+    driven = in_autumn(sold, deliveries=read((delivered(FIRST_HALF_PAST_ONE),)))
+    assert codes(judged(driven)) == []
+
+
+@pytest.mark.parametrize("sold", [FIRST_HALF_PAST_ONE + timedelta(hours=2), FIRST_HALF_PAST_ONE - timedelta(hours=1)])
+def test_an_hour_beside_it_is_another_sale(sold):
+    """Half past twelve and half past two come once."""
+    there = add_receipts(receipt(99, FIRST_HALF_PAST_ONE, external_number="W-1"), to=in_autumn(sold))
+    assert "failed_post.never-posted" in codes(judged(there))
+
+
+def test_an_hour_apart_on_any_other_night_is_another_sale():
+    """No clock was set back."""
+    night = FIRST_HALF_PAST_ONE - days(7)
+    there = add_receipts(receipt(99, night, external_number="W-1"), to=in_autumn(night + timedelta(hours=1)))
+    assert "failed_post.never-posted" in codes(judged(there))

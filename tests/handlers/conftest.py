@@ -157,9 +157,11 @@ class FakeAnswer:
     error: Exception | None = None
     gate: asyncio.Event | None = None
     questions: list[Question] = field(default_factory=list)
+    arrived: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
 
     async def __call__(self, question, progress):
         self.questions.append(question)
+        self.arrived.release()
         for stage in self.stages:
             await progress(stage)
         if self.gate is not None:

@@ -138,6 +138,22 @@ async def test_a_lost_channel_is_told_to_on_call_with_how_to_mend_it(tmp_path, e
         assert (end.text, end.thread_ts) == ("It is over after 25 min.", card.ts)
 
 
+async def test_a_channel_that_is_lost_later_keeps_no_end_from_being_told(tmp_path, empty_database):
+    """The first message is in the channel and can be rewritten no more; its end goes to on-call."""
+    async with opened(tmp_path, empty_database, World.healthy(NOW), contact="U0DANA") as shop:
+        shop.world.kill_key()
+        await round_of(shop)
+        change_floor(shop, is_archived=True)
+        [alert] = await shop.bot.books.alerts.known(shop.clock.now())
+        await attend.acknowledge(shop.bot.attending(), alert.id, LEE)
+        await send(shop)
+        shop.world.keys[0].alive = True
+        await round_of(shop, minutes=5)
+        assert await shop.bot.books.outbox.waiting() == ()
+        [end] = direct(shop)
+        assert end.text == "It is over after 5 min."
+
+
 async def test_a_direct_message_whose_answer_was_lost_is_not_sent_twice(tmp_path, empty_database):
     """It is looked for where it went."""
     async with opened(tmp_path, empty_database, World.healthy(NOW), contact="U0DANA") as shop:

@@ -254,7 +254,8 @@ async def test_questions_run_at_most_so_many_at_once_and_all_end(start):
     bot = await start(answer=FakeAnswer(gate=gate), limit=2)
     for number in range(4):
         await bot.command(f"package 1A4FF010000002200000100{number}", settle=False)
-    await bot.slack.until(lambda slack: len(slack.posts()) == 4)
+    for _ in range(2):
+        await asyncio.wait_for(bot.answer.arrived.acquire(), 5)
     await asyncio.sleep(0.02)
     assert (len(bot.answer.questions), bot.work.pending) == (2, 4)
     gate.set()

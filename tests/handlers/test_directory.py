@@ -1,5 +1,7 @@
 """Who people are, out of what Slack says; whatever it does not say clearly counts against them."""
 
+from types import SimpleNamespace
+
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -76,6 +78,17 @@ async def test_no_answer_is_an_error_and_never_an_empty_group(slack, directory, 
         assert refused.value.code == code
     with pytest.raises(ChatError, match="user_not_found"):
         await directory.person("U0NOBODY")
+
+
+async def test_a_group_without_a_list_of_its_people_is_no_answer():
+    """Slack says that all is well and names nobody: that is not the same as a group of nobody."""
+
+    class Silent:
+        async def usergroups_users_list(self, *, usergroup):
+            return SimpleNamespace(data={"ok": True})
+
+    with pytest.raises(ChatError, match="no_users"):
+        await SlackDirectory(Silent()).members("S0MANAGERS")
 
 
 async def test_a_slack_that_is_not_there_is_an_error(slack):

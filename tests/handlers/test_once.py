@@ -14,7 +14,14 @@ MESSAGE = {"ts": "1690000000.000200", "text": f"{LABEL} and sale POS-1 are gone"
 TAGGED = {"callback_id": "why_missing", "channel": {"id": "C0FLOOR"}, "trigger_id": "14.7"}
 TOLD = '{"channel": "C0FLOOR", "thread": "", "url": ""}'
 JUDGED = '{"answer": "d-1", "channel": "C0FLOOR", "thread": "1.2"}'
-DIRECT = {"type": "message", "channel_type": "im", "channel": "D0DANA", "user": "U0DANA", "ts": "1.9", "text": LABEL}
+DIRECT = {
+    "type": "message",
+    "channel_type": "im",
+    "channel": "D0DANA",
+    "user": "U0DANA",
+    "ts": "1690000000.000900",
+    "text": LABEL,
+}
 OPENED = {"type": "app_home_opened", "user": "U0DANA", "tab": "home"}
 RIGHT = {"right": {"selected_option": {"value": "right"}}}
 PRESSED = {"container": {"type": "view", "view_id": "V1"}, "view": {"id": "V1"}, "trigger_id": "14.7"}

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.model import SubjectKind
@@ -196,6 +196,7 @@ def test_any_text_is_read(text):
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
+@example("<", ">000¼")
 def test_a_whole_tag_is_never_lost_in_what_surrounds_it(before, after):
     """If the answer is a question at all and the tag stands alone among other words, it is about that tag."""
     found = parse(f"package {before} {LABEL} {after}", "/reconcile")

@@ -1,8 +1,9 @@
 """Who waits for whom: a flooding person for himself, a busy channel for itself."""
 
 import asyncio
+from functools import partial
 
-from handlers.work import Work
+from handlers.work import MOST_IN_ONE, Work
 from tests.handlers.conftest import FakeAnswer
 from tests.handlers.values import HARBOR, HILL
 
@@ -113,3 +114,23 @@ def elsewhere(slack):
 async def _as_asked(seconds):
     """A wait that lasts longer than the test."""
     await asyncio.sleep(seconds if seconds < 0.3 else 60)
+
+
+async def test_of_one_channel_only_so_many_are_in_work():
+    """More would only stand in each other's way; another channel, and what belongs to none, is not counted."""
+    work, begun, gate = Work(), [], asyncio.Event()
+
+    async def job(name):
+        begun.append(name)
+        async with work.aside():
+            await gate.wait()
+
+    for number in range(MOST_IN_ONE + 5):
+        work.start(partial(job, "busy"), said, person=f"U{number}", channel="C0BUSY")
+    work.start(partial(job, "other"), said, person="U0", channel="C0OTHER")
+    work.start(partial(job, "none"), said)
+    await spun()
+    assert (begun.count("busy"), begun.count("other"), begun.count("none")) == (MOST_IN_ONE, 1, 1)
+    gate.set()
+    await asyncio.wait_for(work.idle(), 5)
+    assert begun.count("busy") == MOST_IN_ONE + 5

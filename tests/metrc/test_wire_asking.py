@@ -52,6 +52,27 @@ def test_text_that_is_no_label_never_becomes_a_path(text):
         wire.package_request(text, LICENSE)
 
 
+@pytest.mark.parametrize("text", ["", "../x", "a/b", "3W5E-1", "é"])
+def test_text_that_is_no_code_of_a_unit_never_becomes_a_path(text):
+    """Nor can the code on a single unit."""
+    with pytest.raises(errors.MetrcRejected, match="cannot be the code of a unit"):
+        wire.scan_request(text, LICENSE)
+    assert wire.scan_request("3W5E1", LICENSE).path == "/retailid/v2/receive/qr/3W5E1"
+
+
+@pytest.mark.parametrize(
+    ("body", "tags"),
+    [
+        ({"ChildTag": " 1a4ff01", "SiblingTags": ["1A4FF02", "1A4FF01", 7, ""]}, ("1A4FF01", "1A4FF02")),
+        ({"ChildTag": None, "SiblingTags": None}, ()),
+        ([], ()),
+    ],
+)
+def test_the_tags_behind_a_code_come_once_and_in_capitals(body, tags):
+    """The package's own first; what is no tag is passed over."""
+    assert wire.scanned(body) == tags
+
+
 def test_windows_are_sent_in_utc_and_rounded_outwards():
     """Fractions are cut so that the asked window holds the meant one; a plus sign never appears."""
     east = timezone(timedelta(hours=2))

@@ -1,6 +1,7 @@
 """The schema comes up to date by itself: once, wholly, and never over a newer program's."""
 
 import asyncio
+import os
 import shutil
 import signal
 import sqlite3
@@ -13,13 +14,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
+from sqlalchemy.engine import Engine
 
 from bot.errors import SchemaTooNew, StorageError
 from storage.books import open_books
 from storage.engine import connect
 from storage.tables import Row
 from storage.upgrade import MIGRATIONS, revisions, upgrade
+from tests.forked import ended, forking
 
 NOW = datetime(2026, 3, 3, tzinfo=UTC)
 
@@ -35,22 +38,24 @@ def upgrade():
     {then}
 '''
 
-# Dies as hard as a process can, right before the statement that it is told to die at.
-DYING = """
-import asyncio, os, signal, sys
-from pathlib import Path
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-from storage.upgrade import upgrade
-left = int(sys.argv[2])
-@event.listens_for(Engine, "before_cursor_execute")
-def count(connection, cursor, statement, *_):
-    global left
-    left -= statement.lstrip().startswith(("CREATE", "INSERT", "ALTER", "UPDATE"))
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-asyncio.run(upgrade(sys.argv[1], Path(sys.argv[3])))
-"""
+
+def upgrading(url, migrations=MIGRATIONS):
+    """What a process does."""
+    asyncio.run(upgrade(url, migrations))
+
+
+def dying_at(url, at, migrations):
+    """Dies as hard as a process can, right before the statement that it is told to die at."""
+    left = at
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def count(_connection, _cursor, statement, *_):
+        nonlocal left
+        left -= statement.lstrip().startswith(("CREATE", "INSERT", "ALTER", "UPDATE"))
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    upgrading(url, migrations)
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ def differences(connection):
 
 
 def dying(url, at, migrations=MIGRATIONS):
-    return subprocess.run([sys.executable, "-c", DYING, url, str(at), str(migrations)], check=False).returncode
+    return ended(dying_at, url, at, migrations)
 
 
 async def test_migrations_and_tables_do_not_differ(empty_url):
@@ -187,13 +192,12 @@ async def test_downgrade_and_upgrade_again_arrive_at_the_same_schema(empty_url):
 
 async def test_several_processes_may_start_at_once(empty_url):
     """Of processes that start on one empty database at the same time, one migrates and the others wait for it."""
-    start = "import asyncio, sys; from storage.upgrade import upgrade; asyncio.run(upgrade(sys.argv[1]))"
-    starting = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", start, empty_url, stderr=asyncio.subprocess.PIPE)
-        for _ in range(3)
-    ]
-    ended = await asyncio.gather(*(process.communicate() for process in starting))
-    assert [process.returncode for process in starting] == [0, 0, 0], ended
+    starting = [forking().Process(target=upgrading, args=(empty_url,)) for _ in range(3)]
+    for process in starting:
+        process.start()
+    for process in starting:
+        process.join()
+    assert [process.exitcode for process in starting] == [0, 0, 0]
     assert await look(empty_url, differences) == []
 
 
