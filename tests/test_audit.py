@@ -103,6 +103,7 @@ TAMPERING = {
     "inserted": (inserted, 5),
     "forked": (forked, 4),
     "edited, it alone resealed": (edited_and_sealed_alone, 4),
+    "a number left out": (lambda rows: [*rows[:3], seal(entry(99), Anchor(4, rows[2].hash))], 4),
     "truncated tail": (lambda rows: rows[:4], 5),
     "rewritten whole": (lambda rows: resealed([replace(row, actor="U0EVE") for row in rows], 0), 6),
     "edited, the rest resealed": (edited_and_resealed, 6),

@@ -139,7 +139,7 @@ def test_nothing_is_subscribed_that_is_not_answered(manifest):
     """Every event and shortcut has its listener; tokens do not rotate behind a fixed one."""
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "handlers").glob("*.py"))
     for event in manifest["settings"]["event_subscriptions"]["bot_events"]:
-        assert f'app.event("{event.partition(".")[0]}")' in source
+        assert f'app.event("{event.partition(".")[0]}"' in source
     kinds = {shortcut["type"]: shortcut["callback_id"] for shortcut in manifest["features"]["shortcuts"]}
     assert kinds == {"message": MESSAGE_SHORTCUT, "global": GLOBAL_SHORTCUT}
     assert manifest["settings"]["token_rotation_enabled"] is False

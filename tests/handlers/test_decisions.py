@@ -13,6 +13,7 @@ from bot.serve import in_rounds
 from demo.pos import write_books
 from demo.world import World
 from handlers.decisions import reason_of
+from handlers.payloads import presser_of
 from tests.handlers.removal_shop import ASKER, FAR, GUEST, KIT, LABEL, LEE, asked, opened, opened_again, sold_twice
 from tests.handlers.test_commands import texts
 from tests.store import NOW
@@ -290,6 +291,13 @@ async def test_only_who_asked_takes_it_back(shop):
 def test_what_comes_back_from_the_form_is_not_taken_for_granted(values, reason):
     """Only reasons from our own list count by name."""
     assert reason_of({"state": {"values": values}}) == reason
+
+
+@pytest.mark.parametrize(("own", "told"), [("T0FAR", "T0FAR"), (None, "T0HOME")])
+def test_in_a_shared_channel_the_presser_is_of_their_own_workspace(own, told):
+    """The button's workspace is taken only where the payload names no other for the person."""
+    body = {"user": {"id": "U0FAR", "team_id": own}, "team": {"id": "T0HOME"}}
+    assert presser_of(body) == (told, "U0FAR")
 
 
 # --- policies ---------------------------------------------------------------------------------------------------------
