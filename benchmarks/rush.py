@@ -225,7 +225,7 @@ async def _hear(scope, receive, send) -> None:
 
 async def _bot(metrc_url: str, slack_api: str) -> None:
     from bot.app import opened
-    from bot.serve import slack_side
+    from bot.serve import keep_loaded, slack_side
     from bot.settings import SlackSettings
     from demo.pos import write_books
     from demo.serving import running
@@ -245,6 +245,7 @@ async def _bot(metrc_url: str, slack_api: str) -> None:
         world = World.healthy(now)
         write_books(world, facility.pos.directory, now)
         async with opened(config) as bot, slack_side(bot) as side, running(side.web) as url:
+            keep_loaded()
             await _until_the_end(url)
 
 

@@ -53,7 +53,7 @@ def register(app: AsyncApp, services: Services, work: Work) -> Unfinished:
     unknown = Unknown(services, chat, work)
     anything = re.compile("")
 
-    app.command(settings.command)(Commands(services, asking, forms).reconcile)
+    Commands(services, asking, forms).listen(app)
     forms.listen(app)
     Entries(services, asking, forms).listen(app)
     FollowUps(services, chat, work, asking, admission).listen(app)

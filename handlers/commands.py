@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_bolt.response import BoltResponse
 
 from handlers.asking import Asking
+from handlers.entries import Next
 from handlers.forms import Forms
 from handlers.heard import Heard
 from handlers.parse import is_bare
@@ -22,13 +24,21 @@ class Commands:
         self._asking = asking
         self._forms = forms
 
-    async def reconcile(self, ack: AsyncAck, command: dict[str, Any]) -> None:
-        """The listener. What was acknowledged is kept, so whatever dies next, it is answered."""
+    def listen(self, app: AsyncApp) -> None:
+        """Register the listener, and what hears a question before it."""
+        app.command(self._services.settings.command, middleware=[self.hear])(self.reconcile)
+
+    async def hear(self, command: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002 - Bolt's name
+        """A question is kept, and acknowledged right then: Bolt looks only every 10 ms whether a listener has done so."""
         self._services.metrics.commands.inc()
         received = Command.of(command)
         if is_bare(received.text) and received.trigger:
-            await ack()
-            self._forms.start(received)
-        else:
-            await self._asking.take(Heard(received))
-            await ack()
+            await next()
+            return None
+        await self._asking.take(Heard(received))
+        return BoltResponse(status=200)
+
+    async def reconcile(self, ack: AsyncAck, command: dict[str, Any]) -> None:
+        """The listener of the bare command."""
+        await ack()
+        self._forms.start(Command.of(command))

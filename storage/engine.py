@@ -6,11 +6,13 @@ every transaction that may write begins IMMEDIATE, and only ``reading`` begins w
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, cast
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Table, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,7 +30,10 @@ ACCEPTED = ("sqlite+aiosqlite", "postgresql+psycopg")
 
 FEW_TOGETHER = 20
 
+_LAST_LOOKS = 5000  # a millisecond apart
+
 Insert = sqlite.Insert | postgresql.Insert
+Threads = WeakSet[OneTripConnection]
 
 _READS = "countlast_reads"
 _PRAGMAS = (
@@ -45,11 +50,18 @@ _POSTGRES_LIMITS = (
 class Database:
     """An engine with its manners. Everything it raises is a ``StorageError`` that never shows a password."""
 
-    def __init__(self, url: URL, engine: AsyncEngine, writes: AsyncEngine | None = None) -> None:
+    def __init__(
+        self,
+        url: URL,
+        engine: AsyncEngine,
+        writes: AsyncEngine | None = None,
+        threads: Iterable[OneTripConnection] = (),
+    ) -> None:
         """``writes``: for what is urgent, and on SQLite for all that writes; so neither waits for readers' connections."""
         self.url = url
         self.engine = engine
         self._writes = writes or engine
+        self._threads = threads
         self.is_sqlite = url.get_backend_name() == "sqlite"
         # SQLite has one writer at a time anyway; waiting here keeps its threads free, and lets what is urgent go first.
         self._turns = Turns(1) if self.is_sqlite else None
@@ -84,9 +96,13 @@ class Database:
 
     async def close(self) -> None:
         """Give back every connection."""
-        await self.engine.dispose()
-        if self._writes is not self.engine:
-            await self._writes.dispose()
+        for engine in {self.engine, self._writes}:
+            await engine.dispose()
+        # whoever was cancelled a moment ago is still closing its connection, and a loop that ends now would tear that apart
+        for _ in range(_LAST_LOOKS):
+            if not any(connection.is_leaving for connection in self._threads):
+                return
+            await asyncio.sleep(0.001)
 
     @asynccontextmanager
     async def _turn(self, *, first: bool) -> AsyncIterator[None]:
@@ -119,8 +135,10 @@ def telling(url: URL) -> Iterator[None]:
 def connect(url: str) -> Database:
     """The database behind ``url``; nothing is opened yet. Raises ``StorageError`` for a URL of another kind."""
     parsed = parse(url)
-    make = _sqlite if parsed.get_backend_name() == "sqlite" else _postgres
-    return Database(parsed, make(parsed), make(parsed, 1, 0))
+    threads: Threads = WeakSet()
+    if parsed.get_backend_name() == "sqlite":
+        return Database(parsed, _sqlite(parsed, 5, threads), _sqlite(parsed, 1, threads), threads)
+    return Database(parsed, _postgres(parsed, 10, 10), _postgres(parsed, 1, 0), threads)
 
 
 def parse(url: str) -> URL:
@@ -157,11 +175,13 @@ def _reason(error: Exception, url: URL) -> str:
     return first
 
 
-def _sqlite(url: URL, connections: int = 5, _more: int = 0) -> AsyncEngine:
+def _sqlite(url: URL, connections: int, threads: Threads) -> AsyncEngine:
     (path,), options = url.get_dialect()().create_connect_args(url)
 
     async def connected() -> OneTripConnection:
-        return await OneTripConnection(partial(opened, path, options, _PRAGMAS))
+        connection = OneTripConnection(partial(opened, path, options, _PRAGMAS))
+        threads.add(connection)
+        return await connection
 
     engine = create_async_engine(url, pool_size=connections, max_overflow=0, async_creator=connected)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -174,7 +194,7 @@ def _begin(connection: Connection) -> None:
     driver.begin_with_next("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _postgres(url: URL, connections: int = 10, more: int = 10) -> AsyncEngine:
+def _postgres(url: URL, connections: int, more: int) -> AsyncEngine:
     options = " ".join(str(part) for part in (_POSTGRES_LIMITS, url.query.get("options", "")) if part)
     return create_async_engine(
         url,

@@ -47,6 +47,18 @@ class OneTripConnection(aiosqlite.Connection):
             await super().rollback()
             self._settled = True
 
+    async def close(self) -> None:
+        """The thread does what it was given before, closes the file and ends. Whoever stops waiting does not stop that."""
+        if self._running:
+            ended = self.stop()
+            if ended is not None:
+                await ended
+
+    @property
+    def is_leaving(self) -> bool:
+        """It was told to close, and its thread has not ended yet."""
+        return not self._running and self._thread.is_alive()
+
     async def trip(self, action: _Action) -> Outcome:
         """Do ``action`` in the thread, on a cursor of its own. Raises what SQLite raises."""
         begin, self._begin = self._begin, None

@@ -87,7 +87,7 @@ def keep_of(record: str) -> str:
 class Receipts:
     """``script``: what comes of the next deletes; without a word for it, one does what it should.
 
-    ``lost`` after and ``lost_before`` the effect, ``504`` after it, ``late``: it lands 45 s after the caller gave up,
+    ``lost`` after and ``lost_before`` the effect, ``504`` after it, ``late``: it lands 45 s after the caller gave up, ``504_late``: or after that,
     ``429``, ``400``, ``401``, ``200_nothing``; ``unfinal_400`` and ``unfinal_lost`` for an unfinalize.
     """
 
@@ -157,7 +157,9 @@ class Receipts:
             if way == "late":
                 self.landing.append((self.clock.now() + timedelta(seconds=45), record))
             raise MetrcTimeout("METRC did not finish answering.")
-        if way == "504":
+        if way == "504_late":
+            self.landing.append((self.clock.now() + timedelta(seconds=45), record))
+        if way in {"504", "504_late"}:
             raise MetrcServerFault("METRC failed.", status=504)
         if way == "429":
             raise MetrcRateLimited("METRC wants quiet.", status=429, retry_after=7)

@@ -581,9 +581,10 @@ async def test_an_effect_without_an_answer_is_found_by_reading(way, bench):
     assert intent.targets[0].unsure
 
 
-async def test_an_effect_that_lands_late_is_waited_for(bench):
-    """Landing 45 s after the time ran out: known within three minutes, with one request."""
-    bench.receipts.script.append("late")
+@pytest.mark.parametrize("way", ["late", "504_late"])
+async def test_an_effect_that_lands_late_is_waited_for(way, bench):
+    """Landing 45 s after the time ran out, or after a 504: known within three minutes, with one request."""
+    bench.receipts.script.append(way)
     start = bench.clock.now()
     intent = await act(bench.office, await approved(bench))
     assert intent.state is State.UNKNOWN

@@ -21,8 +21,9 @@ async def database(tmp_path, empty_database):
     path = tmp_path / "countlast.db"
     path.write_bytes(empty_database.read_bytes())
     database = connect(f"sqlite+aiosqlite:///{path}")
-    async with database.reading() as connection:
-        await connection.execute(text("SELECT 1"))
+    for opened in (database.reading(), database.writing()):
+        async with opened as connection:
+            await connection.execute(text("SELECT 1"))
     yield database
     await database.close()
 
@@ -88,7 +89,7 @@ async def test_the_first_statement_of_a_writer_holds_the_others_back(database: D
     """A second writer on the same file does not read what it would then overwrite: it waits, here until its patience ends."""
     other = connect(str(database.url))
     try:
-        event.listen(other.engine.sync_engine, "connect", _impatient)
+        event.listen(other._writes.sync_engine, "connect", _impatient)
         async with database.writing() as writer:
             await writer.scalar(text("SELECT count(*) FROM delivery_key"))
             with pytest.raises(StorageError, match="locked"):
@@ -107,6 +108,27 @@ async def test_a_statement_that_nobody_waits_for_is_undone(database: Database):
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         assert await _counted(database) == 0
+
+
+async def test_closing_waits_for_whoever_was_cancelled(database: Database):
+    """Nothing of a read that nobody waits for is left to the loop when the database is closed."""
+    reads = [asyncio.create_task(_counted_by_reading(database)) for _ in range(12)]
+    for _ in range(7):
+        await asyncio.sleep(0)
+    for _ in range(2):  # the second time while the first one's closing is under way
+        for read in reads:
+            read.cancel()
+        await asyncio.sleep(0)
+    await asyncio.gather(*reads, return_exceptions=True)
+    await database.close()
+    for _ in range(3):  # what the threads left is told to whoever waited for it
+        await asyncio.sleep(0)
+    assert {task for task in asyncio.all_tasks() if task is not asyncio.current_task()} == set()
+
+
+async def _counted_by_reading(database):
+    async with database.reading() as connection:
+        return await connection.scalar(text("SELECT count(*) FROM delivery_key"))
 
 
 async def _write_and_fail(database):
