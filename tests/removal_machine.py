@@ -302,6 +302,7 @@ def run(url: str, runs: int, *, steps: int = 25, seed_free: bool = False) -> Wor
     world = World(url)
     phases = (Phase.generate,) if seed_free else (Phase.generate, Phase.shrink)
     how = settings(
+        report_multiple_bugs=False,
         max_examples=runs,
         stateful_step_count=steps,
         deadline=None,
