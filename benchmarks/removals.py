@@ -23,7 +23,7 @@ from storage.books import SqlBooks, open_books
 from tests.databases import server_uri
 from tests.dying import POINTS
 from tests.forked import forking
-from tests.killing import killing, must_be_right
+from tests.killing import killed
 from tests.removal_machine import run
 from tests.removing import HOME, NOW, Bench, Clock, FileJournal, Receipts, an_intent
 
@@ -205,22 +205,12 @@ def _storm(kind: str, url: str, scale: Scale) -> list[Row]:
 
 async def _kills(kind: str, url: str, scale: Scale) -> list[Row]:
     """In a process of its own: only one without threads may be forked."""
-    with ProcessPoolExecutor(1, forking()) as pool:
-        done = await asyncio.get_running_loop().run_in_executor(pool, _killed, url, scale.kills, scale.points)
-    points = len(POINTS[: scale.points])
-    what = f"kills at {points} points, one effect each, none lost, {kind}"
-    return [Row(what, done, "", points * scale.kills, "asked for")]
-
-
-def _killed(url: str, times: int, points: int) -> int:
-    number = 0
-    with tempfile.TemporaryDirectory() as folder, killing(url, Path(folder)) as ground:
-        for point in POINTS[:points]:
-            for _ in range(times):
-                number += 1
-                intent, receipts, _ = ground.at(point, number)
-                must_be_right(intent, receipts)
-    return number
+    points = POINTS[: scale.points]
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, forking()) as pool:
+        loop = asyncio.get_running_loop()
+        done = await loop.run_in_executor(pool, killed, url, Path(folder), points, scale.kills)
+    what = f"kills at {len(points)} points, one effect each, none lost, {kind}"
+    return [Row(what, done, "", len(points) * scale.kills, "asked for")]
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import pytest
 from storage import engine
 from storage.books import open_books
 from tests import once
+from tests.forked import HASTY
 from tests.store import Asking
 
 # What was compiled is kept, whatever the environment says: both workers and some sixty processes import it all again.
@@ -76,8 +77,7 @@ def pytest_collection_finish() -> None:
 def no_power_fails(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite does not wait for the disk: a killed process loses nothing by that, and no test cuts the power."""
     if request.path.name != "test_engine.py":  # it looks at the settings themselves
-        hasty = (pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in engine._PRAGMAS)
-        monkeypatch.setattr(engine, "_PRAGMAS", tuple(hasty))
+        monkeypatch.setattr(engine, "_PRAGMAS", HASTY)
 
 
 @pytest.fixture(scope="session")

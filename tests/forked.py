@@ -6,6 +6,10 @@ import multiprocessing
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 
+from storage import engine
+
+HASTY = tuple(pragma.replace("synchronous = FULL", "synchronous = OFF") for pragma in engine._PRAGMAS)
+
 _LOADED = ("benchmarks.outbox", "benchmarks.removals", "tests.syncing", "alembic.command", "psycopg", "aiosqlite")
 
 
@@ -14,6 +18,11 @@ def forking() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_LOADED))
     return context
+
+
+def without_power_cuts() -> None:
+    """What a process is begun with whose SQLite need not wait for the disk: a death loses nothing by that."""
+    engine._PRAGMAS = HASTY
 
 
 def ended(work: Callable[..., None], *arguments: object) -> int:

@@ -11,7 +11,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,23 @@ def killing(url: str, folder: Path) -> Iterator[Killing]:
         yield ground
     finally:
         ground.close()
+
+
+def killed(url: str, folder: Path, points: Sequence[str], times: int) -> int:
+    """So many removals at each point, all of them right in the end; how many there were.
+
+    To be called in a small process without threads: of a large one, whatever it holds is copied for each death.
+    """
+    number = 0
+    with killing(url, folder) as ground:
+        for point in points:
+            for _ in range(times):
+                number += 1
+                intent, receipts, kept = ground.at(point, number)
+                # only a press that was never acknowledged may have to be made again
+                assert kept or point == "before take", point
+                must_be_right(intent, receipts)
+    return number
 
 
 class Killing:

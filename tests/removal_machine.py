@@ -23,7 +23,7 @@ from sqlalchemy import text
 from bot.approve import act, decide, join, recover, take
 from bot.audit import Walk
 from bot.errors import CountlastError
-from bot.removals import Press, State, Target, Verb, Way
+from bot.removals import FINALIZED, Press, Seen, State, Target, Verb, Way, receipt_name
 from storage.books import SqlBooks, open_books
 from tests.dying import watched
 from tests.removing import ACTING, ASKER, DANA, KIT, LEE, Bench, Clock, Receipts, keep_of
@@ -103,9 +103,15 @@ class StrictReceipts(Receipts):
         assert self.bench.policy.act
         assert not self.bench.policy.read_only
         assert record not in self.voided()
-        assert not self.overrides.get(record)
-        assert not self.overrides.get(keep_of(record))
+        for one in (record, keep_of(record)):
+            assert _told(held.sight.of(receipt_name(one))) == _told(self._seen(one, set()))
         return next(target for target in held.targets if target.record_id == record)
+
+
+def _told(seen: Seen | None) -> dict[str, str] | None:
+    """What others may not have changed since the card; whether it is finalized the removal itself may change."""
+    assert seen is not None
+    return None if seen.facts is None else {name: fact for name, fact in seen.facts if name != FINALIZED}
 
 
 def machine(world: World) -> type[RuleBasedStateMachine]:  # noqa: C901 - its rules are counted as its branches
