@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, cast
@@ -90,9 +90,10 @@ class Database:
                     await connection.execute(_LOCK, {"name": lock})
                 yield connection
 
-    def insert(self, table: Table) -> Insert:
-        """``INSERT`` in the dialect's own kind, which knows ``ON CONFLICT``."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+    @property
+    def insert(self) -> Callable[[Table], Insert]:
+        """``INSERT`` into a table in the dialect's own kind, which knows ``ON CONFLICT``."""
+        return sqlite.insert if self.is_sqlite else postgresql.insert
 
     async def close(self) -> None:
         """Give back every connection."""

@@ -5,9 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, delete, false, func, not_, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    false,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.labels import nearest
@@ -135,8 +152,8 @@ class SqlMirror:
         return joined
 
     async def _held(self, connection: AsyncConnection, feed: Feed) -> Coverage | None:
-        found = (await connection.execute(self._of(_COVERAGE).where(_COVERAGE.c.feed == feed))).one_or_none()
-        return found and rows.coverage_of(found)
+        found = (await connection.execute(_HELD, {"of": self._license, "which": feed.value})).one_or_none()
+        return None if found is None else rows.coverage_of(found)
 
     async def _write_whole(self, connection: AsyncConnection, table: Table, columns: Columns) -> bool:
         """Write a record that was read by id; False: a newer one is held already."""
@@ -181,18 +198,13 @@ class SqlMirror:
         """Write rows of equal columns over older ones; a row that is older than the one held changes nothing."""
         if not found:
             return
-        insert = self._database.insert(table)
-        values = {name: insert.excluded[name] for name in found[0] if not table.c[name].primary_key}
-        values |= _outdated(table, insert, values)
-        statement = insert.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns), set_=values, where=_no_older(table, insert)
-        )
+        statement = _upserting(self._database.insert, table, tuple(found[0]))
         await connection.execute(statement, self._licensed(found))
 
     async def _add(self, connection: AsyncConnection, table: Table, found: Sequence[Columns]) -> None:
         """Write rows that are not there yet."""
         if found:
-            await connection.execute(self._database.insert(table).on_conflict_do_nothing(), self._licensed(found))
+            await connection.execute(_adding(self._database.insert, table), self._licensed(found))
 
     def _licensed(self, found: Sequence[Columns]) -> list[Columns]:
         return [{"license": self._license, **columns} for columns in found]
@@ -401,6 +413,27 @@ _LISTS: dict[type, tuple[Table, Callable[[Any, datetime], Columns]]] = {
     TransferredPackage: (_TRANSFERRED, rows.transferred_columns),
     MetrcItem: (_ITEMS, rows.item_columns),
 }
+
+
+# Statements are made once: making one costs more than executing it.
+
+
+@cache
+def _upserting(insert: Callable[[Table], Insert], table: Table, names: tuple[str, ...]) -> Insert:
+    into = insert(table)
+    values = {name: into.excluded[name] for name in names if not table.c[name].primary_key}
+    values |= _outdated(table, into, values)
+    return into.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_=values, where=_no_older(table, into)
+    )
+
+
+@cache
+def _adding(insert: Callable[[Table], Insert], table: Table) -> Insert:
+    return insert(table).on_conflict_do_nothing()
+
+
+_HELD = select(_COVERAGE).where(_COVERAGE.c.license == bindparam("of"), _COVERAGE.c.feed == bindparam("which"))
 
 
 def _no_older(table: Table, insert: Insert) -> ColumnElement[bool] | None:
