@@ -86,6 +86,16 @@ class Asking:
         thread = Thread(self._chat, heard.command)
         self._begin(errand, thread, partial(self._first, errand, thread, keeping))
 
+    def too_many(self, command: Command) -> str | None:
+        """What a person is told at the door who asks more than they may; such a question is neither kept nor looked at.
+
+        What is no question, like ``help``, is never too many.
+        """
+        if not self._pace.is_over(command.person):
+            return None
+        is_question = isinstance(parse(command.text, self._services.settings.command), Ask)
+        return words.slow_down(self._pace.limit) if is_question else None
+
     def resume(self, heard: Heard, question_id: str, left: Sequence[Inquiry]) -> None:
         """Answer what a process that died has left open; ``left``: what it has begun of it."""
         command = replace(heard.command, question=question_id, left=tuple(left))

@@ -35,6 +35,9 @@ class Commands:
         if is_bare(received.text) and received.trigger:
             await next()
             return None
+        if too_many := self._asking.too_many(received):
+            # told with the acknowledgement itself: whoever floods costs others as little as can be
+            return BoltResponse(status=200, body={"response_type": "ephemeral", "text": too_many})
         await self._asking.take(Heard(received))
         return BoltResponse(status=200)
 

@@ -20,20 +20,33 @@ class Pace:
         self.limit = limit
         self._timer = timer
         self._asked: dict[str, deque[float]] = {}
+        self._swept = timer()
 
     def allows(self, person: str) -> bool:
         """Whether this person may ask now; a question that is allowed counts."""
-        now = self._timer()
-        self._forget(now)
-        mine = self._asked.setdefault(person, deque())
-        if len(mine) >= self.limit:
+        if self.is_over(person):
             return False
-        mine.append(now)
+        self._asked.setdefault(person, deque()).append(self._timer())
         return True
 
-    def _forget(self, now: float) -> None:
+    def is_over(self, person: str) -> bool:
+        """Whether one more question of this person would be too many; nothing is counted."""
+        now = self._timer()
+        self._forget_all(now)
+        mine = self._asked.get(person, deque())
+        _forget(mine, now)
+        return len(mine) >= self.limit
+
+    def _forget_all(self, now: float) -> None:
+        if now - self._swept < WINDOW_SECONDS:
+            return  # going through everybody for each question would make all pay for the many
+        self._swept = now
         for person, moments in list(self._asked.items()):
-            while moments and moments[0] <= now - WINDOW_SECONDS:
-                moments.popleft()
+            _forget(moments, now)
             if not moments:
                 del self._asked[person]
+
+
+def _forget(moments: deque[float], now: float) -> None:
+    while moments and moments[0] <= now - WINDOW_SECONDS:
+        moments.popleft()

@@ -212,14 +212,25 @@ async def test_a_broken_ledger_is_told_privately(start):
 
 
 async def test_only_who_asks_too_much_is_slowed_down(start):
-    """The third question of one person is refused at two a minute; another person's is answered."""
+    """The third question of one person is refused at two a minute, with the acknowledgement; another person's is answered."""
     bot = await start(questions_per_minute=2)
-    for _ in range(3):
-        await bot.command(f"package {LABEL}")
+    first, second, third = [await bot.command(f"package {LABEL}") for _ in range(3)]
     await bot.command(f"package {LABEL}", user_id="U0LEE")
     assert [question.asked_by for question in bot.answer.questions] == ["U0DANA", "U0DANA", "U0LEE"]
+    assert (first.text, second.text) == ("", "")
+    assert third.json()["response_type"] == "ephemeral"
+    assert "more than 2 questions in a minute" in third.json()["text"]
+    assert bot.slack.whispers == []
+
+
+async def test_whoever_asks_too_much_is_still_helped(start):
+    """What is no question is never too many."""
+    bot = await start(questions_per_minute=1)
+    for _ in range(2):
+        await bot.command(f"package {LABEL}")
+    await bot.command("help")
     (whisper,) = bot.slack.whispers
-    assert "more than 2 questions in a minute" in texts(whisper)
+    assert "/reconcile" in texts(whisper)
 
 
 async def test_slack_says_slow_down_and_every_message_still_comes_once_and_in_order(bot):
