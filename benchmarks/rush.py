@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import statistics
 import sys
 import tempfile
@@ -86,7 +87,7 @@ async def _rushed(target: Target, count: int) -> list[float | None]:
 async def _with_and_without(
     target: Target, count: int, *, rounds: int
 ) -> tuple[list[list[float | None]], list[list[float | None]]]:
-    """Many people's acknowledgements, in turns without and with one person who sends three times as many commands.
+    """Many people's acknowledgements, in turns without and with one person who sends three times as many commands as all.
 
     The turns alternate, and whoever is first changes, for what the questions before have left to do grows all the time.
     """
@@ -95,17 +96,21 @@ async def _with_and_without(
     async with _session() as session:
         await _evenly(session, target, ["U0TRIAL"] * TRIALS, PER_SECOND)
         for turn in range(rounds):
-            for flood in (0, 3 * count) if turn % 2 == 0 else (3 * count, 0):
-                (flooded if flood else calm).append(await _in_company(session, target, count, flood=flood))
+            for is_flooded in (False, True) if turn % 2 == 0 else (True, False):
+                others = _evenly(session, target, [f"U{number:06d}" for number in range(count)], CALM_PER_SECOND)
+                if is_flooded:
+                    async with _child("flood", target.url, target.whisper):
+                        flooded.append(await others)
+                else:
+                    calm.append(await others)
     return calm, flooded
 
 
-async def _in_company(session: aiohttp.ClientSession, target: Target, count: int, *, flood: int) -> list[float | None]:
-    flooding = asyncio.create_task(_evenly(session, target, ["U0FLOOD"] * flood, FLOOD_PER_SECOND))
-    others = await _evenly(session, target, [f"U{number:06d}" for number in range(count)], CALM_PER_SECOND)
-    flooding.cancel()
-    await asyncio.wait({flooding})
-    return others
+async def _flood(url: str, whisper: str) -> None:
+    """One person who does not stop; in a process of its own, for what sending costs is not the bot's to answer for."""
+    async with _session() as session:
+        print("flooding", flush=True)
+        await _evenly(session, Target(url, whisper), ["U0FLOOD"] * 1_000_000, FLOOD_PER_SECOND)
 
 
 def _session() -> aiohttp.ClientSession:
@@ -116,9 +121,11 @@ async def _evenly(
     session: aiohttp.ClientSession, target: Target, people: Sequence[str], per_second: int
 ) -> list[float | None]:
     began = time.perf_counter()
+    chance = random.Random(per_second)  # noqa: S311 - moments, not secrets
     sent = []
     for number, person in enumerate(people):
-        await asyncio.sleep(max(0.0, began + number / per_second - time.perf_counter()))
+        # not to the beat, for two that keep one beat would meet every time or never
+        await asyncio.sleep(max(0.0, began + (number + chance.random()) / per_second - time.perf_counter()))
         sent.append(asyncio.create_task(_command(session, target, person, number)))
     return list(await asyncio.gather(*sent))
 
@@ -255,4 +262,4 @@ async def _until_the_end(told: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({"echo": _echo, "store": _store, "bot": _bot}[sys.argv[1]](*sys.argv[2:]))
+    asyncio.run({"echo": _echo, "store": _store, "bot": _bot, "flood": _flood}[sys.argv[1]](*sys.argv[2:]))
