@@ -97,7 +97,9 @@ async def _with_and_without(
         await _evenly(session, target, ["U0TRIAL"] * TRIALS, PER_SECOND)
         for turn in range(rounds):
             for is_flooded in (False, True) if turn % 2 == 0 else (True, False):
-                others = _evenly(session, target, [f"U{number:06d}" for number in range(count)], CALM_PER_SECOND)
+                others = _evenly(
+                    session, target, [f"U{number:06d}" for number in range(count)], CALM_PER_SECOND, off_beat=1.0
+                )
                 if is_flooded:
                     async with _child("flood", target.url, target.whisper):
                         flooded.append(await others)
@@ -110,7 +112,7 @@ async def _flood(url: str, whisper: str) -> None:
     """One person who does not stop; in a process of its own, for what sending costs is not the bot's to answer for."""
     async with _session() as session:
         print("flooding", flush=True)
-        await _evenly(session, Target(url, whisper), ["U0FLOOD"] * 1_000_000, FLOOD_PER_SECOND)
+        await _evenly(session, Target(url, whisper), ["U0FLOOD"] * 1_000_000, FLOOD_PER_SECOND, off_beat=1.0)
 
 
 def _session() -> aiohttp.ClientSession:
@@ -118,14 +120,15 @@ def _session() -> aiohttp.ClientSession:
 
 
 async def _evenly(
-    session: aiohttp.ClientSession, target: Target, people: Sequence[str], per_second: int
+    session: aiohttp.ClientSession, target: Target, people: Sequence[str], per_second: int, *, off_beat: float = 0.0
 ) -> list[float | None]:
+    """``off_beat``: by how much of the time between two a command may come late; two that keep one beat always meet."""
     began = time.perf_counter()
     chance = random.Random(per_second)  # noqa: S311 - moments, not secrets
     sent = []
     for number, person in enumerate(people):
-        # not to the beat, for two that keep one beat would meet every time or never
-        await asyncio.sleep(max(0.0, began + (number + chance.random()) / per_second - time.perf_counter()))
+        due = began + (number + off_beat * chance.random()) / per_second
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
         sent.append(asyncio.create_task(_command(session, target, person, number)))
     return list(await asyncio.gather(*sent))
 

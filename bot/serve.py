@@ -74,7 +74,7 @@ async def slack_side(bot: Bot, sleep: Sleep = asyncio.sleep) -> AsyncIterator[Sl
     )
     bolt, work, link = build_bolt(bot.settings), Work(), SocketLink()
     unfinished = register(bolt, services, work)
-    web = build_web(bolt, ready=_readiness(bot, link), metrics=services.metrics)
+    web = build_web(bolt, ready=_readiness(bot, link), metrics=services.metrics, door=services.door)
     try:
         yield SlackSide(bolt, web, services, link, work, unfinished)
     finally:

@@ -21,7 +21,6 @@ from handlers.entries import Entries
 from handlers.follow_ups import FollowUps
 from handlers.forms import Forms
 from handlers.home import HomeTab
-from handlers.pace import Pace
 from handlers.services import Services
 from handlers.shops import Leaves
 from handlers.taking_up import TakingUp
@@ -48,7 +47,7 @@ def register(app: AsyncApp, services: Services, work: Work) -> Unfinished:
     cards = _cards(services, chat, client)
     directory = SlackDirectory(client)
     admission = Admission(settings, directory, client, services.clock)
-    asking = Asking(services, chat, work, Pace(settings.questions_per_minute), admission, cards=cards)
+    asking = Asking(services, chat, work, admission, cards=cards)
     forms = Forms(services, chat, work, asking)
     unknown = Unknown(services, chat, work)
     anything = re.compile("")

@@ -25,7 +25,6 @@ from handlers.answering import Answering
 from handlers.cards import Cards
 from handlers.chat import Chat, Posted
 from handlers.heard import Heard, as_body
-from handlers.pace import Pace
 from handlers.parse import Ask, Help, History, Parsed, Pending, Status, Unclear, parse
 from handlers.places import choose, whole_name
 from handlers.render import words
@@ -59,7 +58,6 @@ class Asking:
         services: Services,
         chat: Chat,
         work: Work,
-        pace: Pace,
         admission: Admission,
         *,
         cards: Cards | None = None,
@@ -67,7 +65,7 @@ class Asking:
         self._services = services
         self._chat = chat
         self._work = work
-        self._pace = pace
+        self._pace = services.door.pace
         self._admission = admission
         self._cards = cards
         self._answering = Answering(services, chat, work, cards=cards)
@@ -85,16 +83,6 @@ class Asking:
         await asyncio.wait({keeping}, timeout=KEEP_SECONDS)
         thread = Thread(self._chat, heard.command)
         self._begin(errand, thread, partial(self._first, errand, thread, keeping))
-
-    def too_many(self, command: Command) -> str | None:
-        """What a person is told at the door who asks more than they may; such a question is neither kept nor looked at.
-
-        What is no question, like ``help``, is never too many.
-        """
-        if not self._pace.is_over(command.person):
-            return None
-        is_question = isinstance(parse(command.text, self._services.settings.command), Ask)
-        return words.slow_down(self._pace.limit) if is_question else None
 
     def resume(self, heard: Heard, question_id: str, left: Sequence[Inquiry]) -> None:
         """Answer what a process that died has left open; ``left``: what it has begun of it."""

@@ -35,9 +35,8 @@ class Commands:
         if is_bare(received.text) and received.trigger:
             await next()
             return None
-        if too_many := self._asking.too_many(received):
-            # told with the acknowledgement itself: whoever floods costs others as little as can be
-            return BoltResponse(status=200, body={"response_type": "ephemeral", "text": too_many})
+        if refusal := self._services.door.refusal(received):
+            return BoltResponse(status=200, body=refusal)
         await self._asking.take(Heard(received))
         return BoltResponse(status=200)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bot import attend
 from bot.approve import Office
@@ -17,6 +18,7 @@ from bot.settings import Settings
 from bot.status import Standing
 from bot.sweep import SweepProgress
 from bot.sweep_groups import Sweep
+from handlers.door import Door
 from handlers.metrics import Metrics
 
 Answer = Callable[[Question, Progress], Awaitable[Diagnosis]]
@@ -56,3 +58,8 @@ class Services:
     rechecks: Rechecks | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     owner: str = field(default_factory=new_id)
+
+    @cached_property
+    def door(self) -> Door:
+        """Where questions that are too many are refused."""
+        return Door(self.settings)

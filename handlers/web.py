@@ -16,9 +16,10 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from handlers.door import Door
 from handlers.metrics import Metrics
 
 Ready = Callable[[], Awaitable[tuple[str, ...]]]
@@ -28,14 +29,17 @@ _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 _SIGNATURE: Final = re.compile(r"v0=[0-9a-f]{64}")
 
 
-def build_web(app: AsyncApp, *, ready: Ready, metrics: Metrics) -> Starlette:
-    """The routes. ``ready`` returns one sentence for each problem that keeps the bot from answering."""
+def build_web(app: AsyncApp, *, ready: Ready, metrics: Metrics, door: Door | None = None) -> Starlette:
+    """The routes. ``ready`` returns one sentence for each problem that keeps the bot from answering.
+
+    ``door``: who is told to slow down before Bolt is troubled.
+    """
     # Bolt keeps the secret to itself, and asking for it twice would let the two checks drift apart
     gate = Gate(app._signing_secret)  # noqa: SLF001
 
     async def slack_events(request: Request) -> Response:
         began = time.perf_counter()
-        response = await _slack_events(app, gate, request)
+        response = await _slack_events(app, gate, door, request)
         metrics.acks.labels(transport="http").observe(time.perf_counter() - began)
         return response
 
@@ -76,13 +80,15 @@ class Gate:
             return False
 
 
-async def _slack_events(app: AsyncApp, gate: Gate, request: Request) -> Response:
+async def _slack_events(app: AsyncApp, gate: Gate, door: Door | None, request: Request) -> Response:
     body = await _bounded_body(request)
     if body is None:
         return PlainTextResponse("the request is too large", status_code=413)
     timestamp = request.headers.get("x-slack-request-timestamp", "")
     if not gate.lets_in(body, timestamp, request.headers.get("x-slack-signature", "")):
         return PlainTextResponse("the request is not signed by Slack, or is too old", status_code=401)
+    if door is not None and (refusal := door.refusal_of(body)) is not None:
+        return JSONResponse(refusal)
     try:
         bolt_request = to_async_bolt_request(request, body)
     except (ValueError, TypeError, AttributeError):

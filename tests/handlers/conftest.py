@@ -340,7 +340,7 @@ async def start(slack):
         async def ready():
             return tuple(problems)
 
-        web = build_web(app, ready=ready, metrics=services.metrics)
+        web = build_web(app, ready=ready, metrics=services.metrics, door=services.door)
         client = httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://bot")
         bot = Bot(slack, chosen, answer, services, work, app, client, problems)
         started.append(bot)
