@@ -195,8 +195,8 @@ def _found(facts: Facts, kind: Kind, cause: str, says: str, remedy: str) -> Cond
 def hosts_down(every: Iterable[Facts]) -> frozenset[str]:
     """METRC hosts that fail whoever asks.
 
-    A host is down when most of the shops that were asked about get no answer from it; or when it refuses every key of several, for keys of different
-    shops do not die in one round, and nobody must be told to renew a good one.
+    A host is down when most of the shops that were asked about get no answer from it; or when it refuses every key of
+    several, for keys of different shops do not die in one round, and nobody must be told to renew a good one.
     """
     by_host: dict[str, list[Facts]] = defaultdict(list)
     for facts in every:

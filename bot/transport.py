@@ -127,7 +127,8 @@ SPARE: Final = 0.1
 class Limiter:
     """At most ``rate`` starts in any second, evenly spaced, and ``concurrency`` at a time; one for each facility.
 
-    After a stall of this process, or a wait for a place, those that are late may follow one another at once, but never more than a second's worth.
+    After a stall of this process, or a wait for a place, those that are late may follow one another at once, but never more
+    than a second's worth.
     ``granted``: what the host itself grants in a second, a little more than ``rate``. Late ones then keep that little to
     spare, for they do not arrive as evenly as they were sent.
     ``shared`` is a wider limiter that several facilities pass through as well, for the budget of a vendor key.

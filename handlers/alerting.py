@@ -25,7 +25,7 @@ from handlers.deliveries import first_time
 from handlers.directory import SlackDirectory
 from handlers.letters import BLIND, SlackLetters
 from handlers.metrics import Metrics
-from handlers.payloads import delivery_of
+from handlers.payloads import delivery_of, input_of, metadata_of, pressed_in, presser_of, value_of
 from handlers.render import alert as card
 from handlers.render.blocks import Message, is_channel, is_person
 from handlers.render.help import render_sentence
@@ -35,7 +35,6 @@ from handlers.work import Work
 
 log = logging.getLogger(__name__)
 
-VALUE_LIMIT: Final = 1000
 KEEP_SECONDS: Final = 2.0
 # a try ends well within the outbox's lease
 SECONDS: Final = 8
@@ -93,18 +92,18 @@ class Alerting:
         app.action(action_id)(pressed)
 
     async def _attend(self, deed: Deed, body: Mapping[str, Any], url: str, decided: asyncio.Event) -> None:
-        by = _presser(body)
+        _, by = presser_of(body)
         try:
             if not await first_time(self._services, delivery_of(body)):
                 return
-            if not await self._may(_value(body), by, url, _pressed(body)):
+            if not await self._may(value_of(body), by, url, pressed_in(body)):
                 return
-            attended = await deed(_value(body), by)
+            attended = await deed(value_of(body), by)
         finally:
             decided.set()
         if not attended.taken:
             await self._tell(url, card.render_taken(attended.alert, by))
-        await self._redraw(attended.alert, _pressed(body))
+        await self._redraw(attended.alert, pressed_in(body))
 
     async def _redraw(self, alert: Alert, pressed: Posted | None) -> None:
         """At once, so that who pressed sees it; the outbox draws the first message once more, whatever dies here."""
@@ -124,11 +123,11 @@ class Alerting:
         self._work.start(partial(self._open_form, body, url), partial(self._tell, url))
 
     async def _open_form(self, body: Mapping[str, Any], url: str) -> None:
-        alert = await self._post.book.alert(_value(body))
+        alert = await self._post.book.alert(value_of(body))
         if alert is None:
             await self._tell(url, card.UNKNOWN)
             return
-        pressed = _pressed(body)
+        pressed = pressed_in(body)
         told = {"alert": alert.id, "url": url, "channel": "", "ts": ""}
         if pressed is not None:
             told |= {"channel": pressed.channel, "ts": pressed.ts}
@@ -138,8 +137,8 @@ class Alerting:
 
     async def renewed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of that form."""
-        view, by = mapping(body.get("view")), _presser(body)
-        told, on = _metadata(view), _chosen(view)
+        view, (_, by) = mapping(body.get("view")), presser_of(body)
+        told, on = metadata_of(view, "alert", "url", "channel", "ts"), _chosen(view)
         if on is None:
             await ack(response_action="errors", errors={card.RENEWED_BLOCK: card.NO_DATE})
             return
@@ -251,37 +250,8 @@ def chat_of(settings: Settings) -> Chat:
 # --- reading payloads -------------------------------------------------------------------------------------------------
 
 
-def _presser(body: Mapping[str, Any]) -> str:
-    return str(mapping(body.get("user")).get("id") or "")
-
-
-def _pressed(body: Mapping[str, Any]) -> Posted | None:
-    """The message that was pressed; None for one that nobody can rewrite."""
-    container = mapping(body.get("container"))
-    channel, ts = container.get("channel_id"), container.get("message_ts")
-    if container.get("is_ephemeral") or not channel or not ts:
-        return None
-    return Posted(str(channel), str(ts))
-
-
-def _value(body: Mapping[str, Any]) -> str:
-    rows = body.get("actions")
-    action = mapping(rows[0]) if isinstance(rows, list) and rows else {}
-    return str(action.get("value") or "")[:VALUE_LIMIT]
-
-
 def _chosen(view: Mapping[str, Any]) -> date | None:
-    values = mapping(mapping(view.get("state")).get("values"))
-    text = mapping(mapping(values.get(card.RENEWED_BLOCK)).get(card.RENEWED_BLOCK)).get("selected_date")
     try:
-        return date.fromisoformat(str(text))
+        return date.fromisoformat(str(input_of(view, card.RENEWED_BLOCK).get("selected_date")))
     except ValueError:
         return None
-
-
-def _metadata(view: Mapping[str, Any]) -> dict[str, str]:
-    try:
-        told = mapping(json.loads(str(view.get("private_metadata") or "{}")))
-    except ValueError:
-        told = {}
-    return {name: str(told.get(name) or "")[:2000] for name in ("alert", "url", "channel", "ts")}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from handlers.chat import Posted
 from handlers.slack_calls import mapping
 
-VALUE_LIMIT: Final = 200
+VALUE_LIMIT: Final = 1000
 METADATA_LIMIT: Final = 2000
 
 

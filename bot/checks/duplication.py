@@ -538,7 +538,7 @@ def _adjustments(case: Case) -> list[Finding]:
 
 
 def _made(case: Case, entry: Adjustment) -> list[PosEvent]:
-    """The POS's own corrections of that size, by the shop's day, or by UTC's, which some integrations send."""
+    """The POS's own corrections of that size, by the shop's day."""
     events = [e for e in case.evidence.pos_events.value or () if e.kind.startswith("adjust")]
     return [e for e in events if e.change == entry.quantity and entry.on in {None, case.day(e.at)}]
 

@@ -75,7 +75,8 @@ def _keep() -> None:
 class MetrcClient:
     """Fits ``bot.ports.TrackAndTrace``.
 
-    ``keys`` is asked at each request, so that a renewed key needs no restart; ``keys_again`` when METRC refuses those. ``zone``: the facility's, for sale times.
+    ``keys`` is asked at each request, so that a renewed key needs no restart; ``keys_again`` when METRC refuses those.
+    ``zone``: the facility's, for sale times.
     ``window_hours``: the widest ``lastModified`` window this host takes; where it turns out to take less, 24 h are used,
     and ``narrowed`` is told, so that the next client need not find out again.
     ``patience`` replaces the transport's own, for work that may wait longer than a person.
