@@ -393,8 +393,9 @@ def watch_command(
         await _send_what_waits(bot)
         return done
 
-    done = _with_bot(_settings(), work)
-    _print_json(report(done)) if as_json else print(_round_text(done))
+    settings = _settings()
+    done = _with_bot(settings, work)
+    _print_json(report(done)) if as_json else print(_round_text(done, len(settings.facilities)))
 
 
 async def _send_what_waits(bot: Bot) -> None:
@@ -410,13 +411,15 @@ async def _tell_back_tests(bot: Bot) -> None:
         print(f"{shop.name} ({shop.license}): {(await bot.try_out(shop)).says}")
 
 
-def _round_text(done: Round) -> str:
+def _round_text(done: Round, shops: int) -> str:
     lines = [f"opened: {alert.headline} {alert.remedy}" for alert in done.opened]
     opened = {alert.id for alert in done.opened}
     lines += [f"open: {alert.headline}" for alert in done.open if alert.id not in opened]
     lines += [f"closed: {alert.headline}" for alert in done.closed]
     lines += [f"not known yet: {lic}, its last sales are still being read" for lic in done.filling]
     lines += [f"not looked at: {lic}, the round ended before its turn" for lic in done.late]
+    if not lines and done.read < shops:
+        lines = [f"METRC was read at {done.read} of {shops} shops, so nobody knows whether the others are well"]
     return "\n".join(lines) or "All is well."
 
 

@@ -13,7 +13,7 @@ from bot.model import Feed, PostingDelays
 from bot.monitors import Watched, key_ends
 from bot.ports import Books
 from bot.removals import Intent
-from bot.watch import SALES, TAIL, learned_of, told_by_people
+from bot.watch import SALES, TAIL, last_round, learned_of, told_by_people
 
 DELAYS: Final = timedelta(days=30)
 
@@ -33,7 +33,8 @@ class Standing:
     """One shop. ``synced``: until when each feed is held, None: never read. ``key_ends`` None: nobody told when it began.
 
     ``filling``: too little of its past sales is held yet to say whether they arrive. ``limit_is_plain``: under four weeks
-    of history nothing was learned, so a plain limit holds.
+    of history nothing was learned, so a plain limit holds. ``watched_at``: the last round of monitors that was made; None:
+    none has looked at this shop, so that nothing is known to be wrong says nothing.
     """
 
     license: str
@@ -48,6 +49,7 @@ class Standing:
     approvals: tuple[Intent, ...]
     filling: bool = False
     limit_is_plain: bool = False
+    watched_at: datetime | None = None
 
 
 async def standing(books: Books, watched: Watched, now: datetime) -> Standing:
@@ -76,4 +78,5 @@ async def standing(books: Books, watched: Watched, now: datetime) -> Standing:
         approvals=await books.intents.pending([license_number]),
         filling=not all(is_whole(held[feed], now - TAIL) for feed in SALES),
         limit_is_plain=learned is not None and learned.law is None and learned.rhythm is None,
+        watched_at=None if learned is None else await last_round(books.memory),
     )

@@ -606,6 +606,12 @@ async def learned_of(memory: Memory, license_number: str) -> Learned | None:
     return None if text is None else _learning(text)
 
 
+async def last_round(memory: Memory) -> datetime | None:
+    """When the last whole round was made; None: never."""
+    kept = json.loads((await memory.recall("round")).get(EVERYBODY, "null"))
+    return None if kept is None else _time(kept["at"])
+
+
 async def _recall(memory: Memory, now: datetime) -> _Memories:
     rounds = json.loads((await memory.recall("round")).get(EVERYBODY, "null"))
     unbroken = rounds is not None and now - _time(rounds["at"]) <= GAP

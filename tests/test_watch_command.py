@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.alerts import What
+from bot.cli import _round_text
+from bot.watch import Round
 from demo.pos import write_books
 from demo.slack import SlackStandIn
 from demo.world import World
@@ -69,6 +72,13 @@ def test_a_healthy_shop_is_well(shop):
     assert watch_process(shop, "--json") == nothing
     assert watch(shop, "--json", at=NOW + timedelta(minutes=5)) == nothing
     assert watch(shop) == "All is well.\n"
+
+
+def test_what_was_not_read_is_not_called_well():
+    """A round that opened nothing because it saw nothing says so."""
+    blind = Round(opened=(), open=(), closed=(), read=1)
+    assert _round_text(blind, 3).startswith("METRC was read at 1 of 3 shops")
+    assert _round_text(replace(blind, read=3), 3) == "All is well."
 
 
 def test_a_dead_key_is_opened_once_and_closed_when_it_lives_again(shop):

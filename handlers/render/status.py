@@ -14,6 +14,8 @@ from handlers.render.blocks import Block, Message, bold, context, cut, section, 
 from handlers.render.words import date, listed
 
 LATE: Final = timedelta(minutes=30)
+UNWATCHED: Final = timedelta(minutes=15)
+"""Three rounds of monitors: longer ago says nothing of now."""
 SOON: Final = 14
 MOST_SHOPS: Final = 20
 MOST_ALERTS: Final = 5
@@ -21,8 +23,8 @@ MOST_CHARACTERS: Final = 9000
 
 
 def render_status(shops: Sequence[Standing], now: datetime) -> Message:
-    """A paragraph for each shop; those with something to do stand first."""
-    ordered = sorted(shops, key=lambda shop: (not _is_troubled(shop, now), shop.name))
+    """A paragraph for each shop; those with something to do stand first, then those that nobody knows about."""
+    ordered = sorted(shops, key=lambda shop: (not _is_troubled(shop, now), _is_known(shop, now), shop.name))
     shown = _that_fit([_shop(shop, now) for shop in ordered[:MOST_SHOPS]])
     blocks: list[Block] = [section(markup) for markup in shown]
     if len(ordered) > len(shown):
@@ -46,11 +48,23 @@ def _that_fit(paragraphs: Sequence[str]) -> list[str]:
 
 def _summary(shops: Sequence[Standing], now: datetime) -> str:
     troubled = [shop.name for shop in shops if _is_troubled(shop, now)]
-    return words.status_short(troubled[:5])
+    unknown = [shop.name for shop in shops if not _is_known(shop, now)]
+    return words.status_short(troubled[:5], unknown[:5])
 
 
 def _is_troubled(shop: Standing, now: datetime) -> bool:
     return bool(shop.alerts or shop.approvals) or _key_is_due(shop) or bool(_late(shop, now))
+
+
+def _is_known(shop: Standing, now: datetime) -> bool:
+    """Whether anybody looked at it lately, and could see enough: what was not looked at is not well."""
+    return shop.watched_at is not None and now - shop.watched_at <= UNWATCHED and not shop.filling
+
+
+def _mark(shop: Standing, now: datetime) -> str:
+    if _is_troubled(shop, now):
+        return "●"
+    return "✓" if _is_known(shop, now) else "?"
 
 
 def _key_is_due(shop: Standing) -> bool:
@@ -63,12 +77,12 @@ def _late(shop: Standing, now: datetime) -> list[str]:
 
 def _shop(shop: Standing, now: datetime) -> str:
     lines = [
-        f"{'●' if _is_troubled(shop, now) else '✓'} {bold(shop.name, 60)} · {cut(shop.license, 40)}",
+        f"{_mark(shop, now)} {bold(shop.name, 60)} · {cut(shop.license, 40)}",
         words.status_line(words.STATUS_KEY, _key(shop)),
         words.status_line(words.STATUS_SYNCED, _synced(shop, now)),
         words.status_line(words.STATUS_POSTING, _posting(shop)),
-        words.status_line(words.STATUS_WATCH, _watch(shop)),
-        words.status_line(words.STATUS_ALERTS, _alerts(shop)),
+        words.status_line(words.STATUS_WATCH, _watch(shop, now)),
+        words.status_line(words.STATUS_ALERTS, _alerts(shop, now)),
         words.status_line(words.STATUS_APPROVALS, words.status_approvals(len(shop.approvals))),
     ]
     return "\n".join(lines)
@@ -99,8 +113,12 @@ def _posting(shop: Standing) -> str:
     return words.status_delays(delays.count, delays.p50, delays.p95)
 
 
-def _watch(shop: Standing) -> str:
+def _watch(shop: Standing, now: datetime) -> str:
     """What can be said about silence now."""
+    if shop.watched_at is None:
+        return words.STATUS_UNWATCHED
+    if now - shop.watched_at > UNWATCHED:
+        return words.status_unwatched_since(date(shop.watched_at, ZoneInfo(shop.zone)))
     if shop.filling:
         return words.STATUS_FILLING
     if shop.limit_is_plain:
@@ -108,9 +126,9 @@ def _watch(shop: Standing) -> str:
     return words.STATUS_RHYTHM
 
 
-def _alerts(shop: Standing) -> str:
+def _alerts(shop: Standing, now: datetime) -> str:
     if not shop.alerts:
-        return words.STATUS_NONE
+        return words.STATUS_NONE if _is_known(shop, now) else words.STATUS_NONE_KNOWN
     return listed([_alert(alert) for alert in shop.alerts], MOST_ALERTS, between="; ")
 
 

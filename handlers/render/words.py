@@ -1205,8 +1205,10 @@ STATUS_ALERTS: Final = "Alerts"
 STATUS_APPROVALS: Final = "Approvals"
 STATUS_NEVER: Final = "*never*"
 STATUS_NONE: Final = "none"
+STATUS_NONE_KNOWN: Final = "none known, and nobody could look"
 STATUS_NO_EXPIRY: Final = "expiry not known; put key_issued_on into the facilities file"
 STATUS_NO_SALE: Final = "no sale of the last 30 days is mirrored"
+STATUS_UNWATCHED: Final = "*no round of monitors has looked at this shop yet*, so nobody knows whether it is well"
 STATUS_FILLING: Final = "the sales of the last 3 days are still being read; until then nobody knows whether they arrive"
 STATUS_PLAIN: Final = "under 4 weeks of history, so a silent sync is told by a plain limit"
 STATUS_RHYTHM: Final = "a silent sync is told by this shop's own rhythm"
@@ -1222,9 +1224,16 @@ def status_more(shops: int) -> str:
     return f"… {shops} more shops, all quiet or less urgent. Name one: status at LICENSE"
 
 
-def status_short(troubled: Sequence[str]) -> str:
+def status_unwatched_since(at: str) -> str:
+    """The monitors stand still; ``at`` is markup."""
+    return f"*no round of monitors since {at}*, so nobody knows whether it is well"
+
+
+def status_short(troubled: Sequence[str], unknown: Sequence[str]) -> str:
     """For a notification; plain text."""
-    return f"Something to do at: {', '.join(troubled)}" if troubled else "All is well."
+    if troubled:
+        return f"Something to do at: {', '.join(troubled)}"
+    return f"Not known, for nobody could look: {', '.join(unknown)}" if unknown else "All is well."
 
 
 def status_expired(days: int, on: day) -> str:

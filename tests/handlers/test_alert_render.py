@@ -106,9 +106,43 @@ def test_slack_takes_every_status_and_digest(name, says, known):
     assert faults(render_digest(Digest((name,) * 9, weeks, (alert(says=says),) * 5), "/reconcile")) == []
 
 
+QUIET = Standing(
+    license="L1",
+    name="Able",
+    zone="America/Denver",
+    key="env:K",
+    key_ends=date(2027, 1, 1),
+    days_left=300,
+    synced={"sales": NOW},
+    delays=None,
+    alerts=(),
+    approvals=(),
+    watched_at=NOW - timedelta(minutes=4),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"watched_at": None}, "no round of monitors has looked at this shop yet"),
+        ({"watched_at": NOW - timedelta(minutes=16)}, "no round of monitors since"),
+        ({"filling": True}, "are still being read"),
+    ],
+)
+def test_a_shop_that_nobody_could_look_at_is_not_called_well(change, said):
+    """Neither by its mark, nor in the notification, nor by having no alerts."""
+    message = render_status([QUIET, replace(QUIET, name="Zeta", **change)], NOW)
+    unknown, well = (str(block["text"]["text"]) for block in message.blocks)
+    assert unknown.startswith("? *Zeta*")
+    assert said in unknown
+    assert "none known, and nobody could look" in unknown
+    assert well.startswith("✓ *Able*")
+    assert message.text == "Not known, for nobody could look: Zeta"
+
+
 def test_status_puts_what_is_to_be_done_first():
     """A quiet shop is marked so, and stands behind."""
-    quiet = Standing("L1", "Able", "America/Denver", "env:K", date(2027, 1, 1), 300, {"sales": NOW}, None, (), ())
+    quiet = QUIET
     busy = replace(quiet, license="L2", name="Zeta", alerts=(alert(),))
     message = render_status([quiet, busy], NOW)
     assert [str(block["text"]["text"])[:1] for block in message.blocks] == ["●", "✓"]
