@@ -863,7 +863,8 @@ class Evidence:
     ``package``: the package at this license; a reading without value and problem means that METRC has none.
     ``receipts``: every receipt, live or voided, whose lines touch the label, plus ``unread_receipts``: candidates
     whose lines could not be read. ``receipts`` covers ``receipts_window`` but for ``receipts_holes``: what METRC recorded
-    or changed in those spans was not read, oldest first. ``receipts_elsewhere``: live receipts that bear the number of one of the label's POS sales and have lines on other labels only.
+    or changed in those spans was not read, oldest first. ``receipts_elsewhere``: live receipts that bear the number of one of
+    the label's POS sales and have lines on other labels only.
     ``near``: labels at most two characters away, as seen in METRC; ``elsewhere``: the label at another license.
     ``pos_rows``, ``pos_sales``, ``pos_events``: the POS's books cut down to this label; ``pos_other_lines``: the
     other lines of the same sales, and of the sales whose receipts touch the label; ``pos_siblings``: rows of other
