@@ -86,7 +86,7 @@ class Asking:
 
     def resume(self, heard: Heard, question_id: str, left: Sequence[Inquiry]) -> None:
         """Answer what a process that died has left open; ``left``: what it has begun of it."""
-        command = replace(heard.command, question=question_id, left=tuple(left))
+        command = replace(heard.command, question=question_id, left=tuple(left), is_counted=True)
         errand = Errand(replace(heard, command=command), question_id)
         thread = Thread(self._chat, errand.heard.command)
         self._begin(errand, thread, partial(self._whole_errand, errand, thread))
@@ -191,8 +191,9 @@ class Asking:
         command = replace(errand.heard.command, is_alone=len(asks) == 1)
         errand.jobs += len(asks) - 1
         for ask in asks[1:]:
-            own = Thread(self._chat, command)
-            self._begin(errand, own, partial(self._part, ask, errand, command, own))
+            another = replace(command, is_counted=False)
+            own = Thread(self._chat, another)
+            self._begin(errand, own, partial(self._part, ask, errand, another, own))
         await self._ask(asks[0], command, thread)
 
     async def _part(self, ask: Ask, errand: Errand, command: Command, thread: Thread) -> None:
@@ -209,7 +210,7 @@ class Asking:
         why_not = await self._admission.why_not(command.user, command.channel, facility)
         if why_not is not None:
             await thread.whisper(why_not)
-        elif not self._pace.allows(command.person):
+        elif not command.is_counted and not self._pace.allows(command.person):
             await thread.whisper(words.slow_down(self._pace.limit))
         else:
             await self._look_up(ask, command, thread, facility)

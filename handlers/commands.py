@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
@@ -37,7 +38,7 @@ class Commands:
             return None
         if refusal := self._services.door.refusal(received):
             return BoltResponse(status=200, body=refusal)
-        await self._asking.take(Heard(received))
+        await self._asking.take(Heard(replace(received, is_counted=bool(received.delivery))))
         return BoltResponse(status=200)
 
     async def reconcile(self, ack: AsyncAck, command: dict[str, Any]) -> None:

@@ -13,18 +13,23 @@ from handlers.thread import Command
 
 
 class Door:
-    """Of one process. ``pace`` counts the questions that were let in."""
+    """Of one process. ``pace`` counts the questions that were let in, at the moment they are heard.
+
+    Were they counted when they are answered, whoever floods would be let in until the first answer has been begun.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._command = settings.command
         self.pace = Pace(settings.questions_per_minute)
 
     def refusal(self, command: Command) -> dict[str, Any] | None:
-        """What Slack shows its asker beside the acknowledgement; None: let it in.
+        """What Slack shows its asker beside the acknowledgement; None: it is let in, and counts.
 
         What is no question, like ``help``, is never too many.
         """
-        if not self.pace.is_over(command.person) or not isinstance(parse(command.text, self._command), Ask):
+        if not isinstance(parse(command.text, self._command), Ask):
+            return None
+        if self.pace.allows(command.person, command.delivery):
             return None
         return {"response_type": "ephemeral", "text": words.slow_down(self.pace.limit)}
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 WINDOW_SECONDS: Final = 60.0
+
+Key = str | object
 
 
 class Pace:
@@ -19,23 +20,24 @@ class Pace:
     def __init__(self, limit: int, timer: Callable[[], float] = time.monotonic) -> None:
         self.limit = limit
         self._timer = timer
-        self._asked: dict[str, deque[float]] = {}
+        self._asked: dict[str, dict[Key, float]] = {}
         self._swept = timer()
 
-    def allows(self, person: str) -> bool:
-        """Whether this person may ask now; a question that is allowed counts."""
-        if self.is_over(person):
-            return False
-        self._asked.setdefault(person, deque()).append(self._timer())
-        return True
+    def allows(self, person: str, delivery: str = "") -> bool:
+        """Whether this person may ask now; a question that is allowed counts, once however often it is delivered.
 
-    def is_over(self, person: str) -> bool:
-        """Whether one more question of this person would be too many; nothing is counted."""
+        ``delivery``: the same for every repeat; a question without one is always another.
+        """
         now = self._timer()
         self._forget_all(now)
-        mine = self._asked.get(person, deque())
+        mine = self._asked.setdefault(person, {})
         _forget(mine, now)
-        return len(mine) >= self.limit
+        if delivery and delivery in mine:
+            return True
+        if len(mine) >= self.limit:
+            return False
+        mine[delivery or object()] = now
+        return True
 
     def _forget_all(self, now: float) -> None:
         if now - self._swept < WINDOW_SECONDS:
@@ -47,6 +49,9 @@ class Pace:
                 del self._asked[person]
 
 
-def _forget(moments: deque[float], now: float) -> None:
-    while moments and moments[0] <= now - WINDOW_SECONDS:
-        moments.popleft()
+def _forget(moments: dict[Key, float], now: float) -> None:
+    """Drop what is a minute old; the oldest comes first."""
+    for key, moment in list(moments.items()):
+        if moment > now - WINDOW_SECONDS:
+            return
+        del moments[key]

@@ -35,7 +35,7 @@ class Command:
     asked where there is none. ``response_url``: where its asker can be answered privately, or empty. ``shelf``: what was
     counted. ``place``: the license that was chosen. ``trigger``: opens one form within three seconds.
     ``question``: the id under which it is kept; ``is_alone``: whether it asks one thing only; ``left``: what a process
-    that died has begun for it.
+    that died has begun for it. ``is_counted``: whether it was let in as one of its asker's questions of the minute.
     """
 
     text: str
@@ -51,6 +51,7 @@ class Command:
     question: str = ""
     is_alone: bool = True
     left: tuple[Inquiry, ...] = ()
+    is_counted: bool = False
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Self:

@@ -223,6 +223,16 @@ async def test_only_who_asks_too_much_is_slowed_down(start):
     assert bot.slack.whispers == []
 
 
+async def test_many_at_once_are_refused_before_the_first_of_them_is_answered(start):
+    """A question counts when it is heard, so that a flood never reaches the database; and those let in are answered."""
+    bot = await start(questions_per_minute=2)
+    answers = [await bot.command(f"receipt {number}", settle=False) for number in range(10)]
+    assert [bool(answer.text) for answer in answers] == [False] * 2 + [True] * 8
+    await bot.settle()
+    assert len(bot.answer.questions) == 2
+    assert bot.slack.whispers == []
+
+
 async def test_whoever_asks_too_much_is_still_helped(start):
     """What is no question is never too many."""
     bot = await start(questions_per_minute=1)

@@ -9,15 +9,21 @@ from bot.settings import Settings
 from handlers.door import Door
 from handlers.thread import Command
 
-FIELDS = {"command": "/reconcile", "text": "package 1A4FF0100000022000001002", "user_id": "U0DANA", "team_id": "T0DEMO"}
+FIRST = {
+    "command": "/reconcile",
+    "text": "package 1A4FF0100000022000001002",
+    "user_id": "U0DANA",
+    "team_id": "T0DEMO",
+    "trigger_id": "1.1",
+}
+FIELDS = FIRST | {"trigger_id": "1.2"}
 
 
 @pytest.fixture
 def door():
     """One question a minute, and Dana has asked it."""
     door = Door(replace(Settings(facilities=()), questions_per_minute=1))
-    assert door.refusal_of(urlencode(FIELDS).encode()) is None
-    assert door.pace.allows(Command.of(FIELDS).person)
+    assert door.refusal_of(urlencode(FIRST).encode()) is None
     return door
 
 
@@ -27,6 +33,12 @@ def test_one_too_many_is_refused_over_http_and_over_a_socket(door):
     assert refusal["response_type"] == "ephemeral"
     assert "more than 1 question" in refusal["text"]
     assert door.refusal_of(urlencode(FIELDS).encode()) == refusal
+
+
+def test_the_same_delivery_passes_however_often_it_is_looked_at(door):
+    """It is looked at as a request and as a command, and Slack may repeat it."""
+    assert [door.refusal(Command.of(FIRST)) for _ in range(10)] == [None] * 10
+    assert door.refusal_of(urlencode(FIRST).encode()) is None
 
 
 @pytest.mark.parametrize(
