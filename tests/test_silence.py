@@ -175,7 +175,23 @@ def test_a_law_knows_the_median_and_the_limit():
     assert learned.limit == pytest.approx(timedelta(seconds=414), abs=timedelta(seconds=30))
     assert learned.surprise(timedelta(0)) == 0
     assert 6.5 < learned.surprise(learned.limit) < 7.3
+
+
+def test_beyond_the_longest_delay_the_surprise_grows_with_care():
+    """It goes on from what 5,000 posts can show, at a third of the pace at which the longest delays grew rarer."""
+    learned = law()
+    longest = timedelta(seconds=learned.knots[-1])
+    assert learned.surprise(longest) == pytest.approx(math.log(5000), abs=0.1)
+    hundredth, fifth = learned.longer_than(100 / 5000), learned.longer_than(5 / 5000)
+    pace = math.log(100 / 5) / math.log(fifth / hundredth)
+    assert learned.surprise(2 * longest) - learned.surprise(longest) == pytest.approx(pace / 3 * math.log(2), rel=0.2)
+
+
+def test_a_shop_whose_posts_all_take_the_same_time_shows_no_pace():
+    """There is nothing to go on from, so the surprise ends where the posts do; the plain four hours still hold."""
+    learned = learn_delays([MINUTE] * 5000, HISTORY)
     assert learned.surprise(9 * DAY) == pytest.approx(math.log(5000), abs=0.1)
+    assert verdict(sales(300, 241, recorded=(300,)), law=learned).silent
 
 
 @pytest.mark.parametrize(("count", "weeks"), [(LEAST_POSTS - 1, 8), (LEAST_POSTS, 3.9)])
@@ -229,11 +245,13 @@ def test_what_the_pos_gave_up_is_no_silence():
     assert not verdict(sales(90, 60, 50, 40, recorded=(90,), parked=(60, 50, 40))).silent
 
 
-def test_a_single_last_sale_needs_far_more_time_than_several():
-    """The last sale before closing may be the one in a thousand; after four hours it is none any more."""
-    assert not verdict(sales(90, 20, recorded=(90,))).silent
-    assert not verdict(sales(300, 240, recorded=(300,))).silent
-    assert verdict(sales(300, 241, recorded=(300,))).silent
+def test_a_single_last_sale_needs_more_time_than_several():
+    """The last sale before closing may be the one in a thousand; when it waits three times as long as any ever did it is none."""
+    assert verdict(sales(90, 12, 10, 8, recorded=(90,))).silent
+    assert not verdict(sales(90, 12, recorded=(90,))).silent
+    longest = timedelta(seconds=law().knots[-1])
+    minutes = math.ceil(3 * longest / MINUTE)
+    assert verdict(sales(90, minutes, recorded=(90,))).silent
 
 
 def test_sales_of_one_moment_share_a_fate():
