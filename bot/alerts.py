@@ -43,6 +43,8 @@ class Kind(StrEnum):
     DEAD_KEY = "dead_key"
     LOST_RIGHT = "lost_right"
     CANNOT_SEE = "cannot_see"
+    FEED_UNREAD = "feed_unread"
+    CHANGES_SILENT = "changes_silent"
     SYNC_SILENT = "sync_silent"
     POSTS_FAILING = "posts_failing"
     DELAY_GROWN = "delay_grown"
@@ -60,6 +62,8 @@ CHAIN: Final = (
     Kind.DEAD_KEY,
     Kind.LOST_RIGHT,
     Kind.CANNOT_SEE,
+    Kind.FEED_UNREAD,
+    Kind.CHANGES_SILENT,
     Kind.SYNC_SILENT,
     Kind.POSTS_FAILING,
     Kind.DELAY_GROWN,
@@ -71,8 +75,17 @@ whoever judges nothing without a fresh reading has nothing to silence afterwards
 """
 
 # What a cause leaves behind and what then goes away by itself.
-_TRACES: Final = frozenset({Kind.CANNOT_SEE, Kind.SYNC_SILENT, Kind.POSTS_FAILING, Kind.DELAY_GROWN})
-_LINGERS: Final = frozenset({Kind.METRC_OUTAGE, Kind.DEAD_KEY, Kind.LOST_RIGHT, Kind.CANNOT_SEE})
+_TRACES: Final = frozenset(
+    {
+        Kind.CANNOT_SEE,
+        Kind.FEED_UNREAD,
+        Kind.CHANGES_SILENT,
+        Kind.SYNC_SILENT,
+        Kind.POSTS_FAILING,
+        Kind.DELAY_GROWN,
+    }
+)
+_LINGERS: Final = frozenset({Kind.METRC_OUTAGE, Kind.DEAD_KEY, Kind.LOST_RIGHT, Kind.CANNOT_SEE, Kind.FEED_UNREAD})
 
 
 class State(StrEnum):
@@ -742,6 +755,8 @@ TITLES: Final = {
     Kind.DEAD_KEY: "METRC refuses the key",
     Kind.LOST_RIGHT: "a METRC right is gone",
     Kind.CANNOT_SEE: "METRC could not be read",
+    Kind.FEED_UNREAD: "a part of METRC could not be read",
+    Kind.CHANGES_SILENT: "METRC's list of packages is behind",
     Kind.SYNC_SILENT: "sales do not reach METRC",
     Kind.POSTS_FAILING: "posts to METRC are failing",
     Kind.DELAY_GROWN: "posting has become slow",

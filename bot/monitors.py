@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -52,6 +52,26 @@ FAMILIES: Final = {
 }
 """The feeds that a round reads, and the right that each needs."""
 
+SYNCED: Final = {
+    Feed.PACKAGES_ON_HOLD: "packages on hold",
+    Feed.PACKAGES_INACTIVE: "inactive packages",
+    Feed.PACKAGES_IN_TRANSIT: "packages in transit",
+    Feed.PACKAGES_TRANSFERRED: "transferred packages",
+    Feed.DELIVERIES_ACTIVE: "deliveries",
+    Feed.DELIVERIES_INACTIVE: "voided deliveries",
+    Feed.TRANSFERS_OUTGOING: "outgoing transfers",
+    Feed.TRANSFERS_REJECTED: "rejected transfers",
+    Feed.ADJUSTMENTS: "adjustments",
+    Feed.ITEMS: "items",
+}
+"""The feeds that only the sync reads, in a shop's words."""
+
+SYNC_PATIENCE: Final = timedelta(hours=1)
+"""The sync comes every ten minutes, and nobody waits for these."""
+
+NEVER_OFFERED: Final = frozenset({ProblemKind.NOT_FOUND, ProblemKind.NOT_OFFERED})
+"""What a state's METRC does not have is nothing that could be lost."""
+
 # Without these nothing can be compared; a shop may well do without the others.
 _NEEDED: Final = frozenset({"sales", "packages"})
 _URGENT: Final = frozenset({Kind.METRC_OUTAGE, Kind.DEAD_KEY, Kind.LOST_RIGHT})
@@ -91,9 +111,12 @@ class Facts:
     """All that one round has read of one shop. Monitors see this and nothing else.
 
     ``facilities``: what the key sees, the first rung. ``feeds``: until when each feed is held now, or why not.
+    ``read_at``: when each of METRC's lists was last read, those of the sync too; what never was is left out. ``refused``:
+    what METRC said when the last sync could not read one.
     ``last_seen``: when METRC was last read; ``watching_since``: since when the bot has been running without a break.
     ``families``: the rights that were there before. ``posts``: the POS's sales with METRC's records; None: the POS
-    cannot tell. ``failed``: those that will not arrive by themselves. ``recent``: the newest posting delays.
+    cannot tell. ``failed``: those that will not arrive by themselves. ``behind``: whether METRC's list of packages is; None: nobody can tell.
+    ``recent``: the newest posting delays.
     ``unmapped``, ``duplicates``, ``unheld``: news since they were last looked at; None: not looked. ``filling``: the
     sales of the last days are not all held yet, so nothing can be said about them. ``late``: its turn did not come.
     """
@@ -104,11 +127,14 @@ class Facts:
     feeds: dict[Feed, Reading[datetime]]
     watching_since: datetime
     last_seen: datetime | None = None
+    read_at: Mapping[Feed, datetime] = field(default_factory=dict)
+    refused: Mapping[Feed, str] = field(default_factory=dict)
     families: frozenset[str] = frozenset()
     exported: Reading[datetime] | None = None
     posts: tuple[Posted, ...] | None = None
     failed: tuple[str, ...] = ()
     newest_record: datetime | None = None
+    behind: Verdict | None = None
     recent: tuple[timedelta, ...] = ()
     learned: Learned | None = None
     unmapped: tuple[str, ...] | None = None
@@ -278,8 +304,7 @@ def lost_right(facts: Facts) -> Answer:
 
 def _untold(problem: Problem | None) -> bool:
     """Whether the answer might still be a refusal; what a state does not offer is no right that could be lost."""
-    settled = {ProblemKind.NOT_FOUND, ProblemKind.NOT_OFFERED}
-    return problem is not None and not problem.kind.is_refusal and problem.kind not in settled
+    return problem is not None and not problem.kind.is_refusal and problem.kind not in NEVER_OFFERED
 
 
 def _lost_license(facts: Facts) -> Condition:
@@ -308,6 +333,40 @@ def cannot_see(facts: Facts) -> Answer:
     found = _found(facts, Kind.CANNOT_SEE, facts.license, says, remedy)
     # a host that asks everybody to wait is told once
     return (replace(found, since=since, kin=facts.watched.host),)
+
+
+def feed_unread(facts: Facts) -> Answer:
+    """METRC answers, but one of its lists has not been read for long: what is known of it grows old unseen."""
+    if facts.facilities.problem is not None or facts.late or cannot_see(facts):
+        return None
+    return tuple(_unread(facts, name, since, why) for name, (since, why) in _unread_lists(facts).items())
+
+
+def _unread_lists(facts: Facts) -> dict[str, tuple[datetime, str]]:
+    """Since when each is not read, and what METRC says. The rights that a round needs have an alert of their own."""
+    found: dict[str, tuple[datetime, str]] = {}
+    for feed, reading in facts.feeds.items():
+        last = facts.read_at.get(feed)
+        if _untold(reading.problem) and unseen(last, facts.watching_since, PATIENCE, facts.at):
+            found.setdefault(FAMILIES[feed], (last or facts.watching_since, _says(reading.problem)))
+    for feed, why in facts.refused.items():
+        last = facts.read_at.get(feed)  # what was never held is a right that this key never had
+        if feed in SYNCED and last is not None and unseen(last, facts.watching_since, SYNC_PATIENCE, facts.at):
+            found[SYNCED[feed]] = (last, why)
+    return found
+
+
+def _says(problem: Problem | None) -> str:
+    return "" if problem is None else problem.says
+
+
+def _unread(facts: Facts, name: str, since: datetime, why: str) -> Condition:
+    says = (
+        f"METRC's {name} have not been read for {spoken(facts.at - since)}, while its other lists have. {why}".strip()
+    )
+    remedy = f"What is told about {name} may be that old. Run countlast doctor; it tells whether a right is missing."
+    found = _found(facts, Kind.FEED_UNREAD, f"{facts.license}/{name}", says, remedy)
+    return replace(found, since=since, family=name, kin=f"{facts.watched.host}/{name}")
 
 
 # --- is the sync silent? ----------------------------------------------------------------------------------------------
@@ -354,6 +413,21 @@ def _nightly(facts: Facts, as_of: datetime) -> Verdict:
         return Verdict(silent=False, since=None, says="Every nightly run has brought its sales to METRC.")
     says = f"The nightly run left {len(late)} sale{'s' if len(late) > 1 else ''} behind."
     return Verdict(silent=True, since=late[0].sold_at, says=says, waiting=len(late))
+
+
+def changes_silent(facts: Facts) -> Answer:
+    """METRC records sales, and its list of packages shows no change."""
+    reading = facts.feeds.get(Feed.PACKAGES_ACTIVE)
+    if facts.sales_read_at is None or facts.behind is None or reading is None or not reading.was_read:
+        return None
+    if not facts.behind.silent:
+        return ()
+    remedy = (
+        "Quantities in METRC's lists may be old until it goes on; adjust nothing. Asking about a package by its label reads "
+        "it afresh. If METRC's own screen is behind too, tell METRC's support."
+    )
+    found = _found(facts, Kind.CHANGES_SILENT, f"{facts.license}/packages", facts.behind.says, remedy)
+    return (replace(found, since=facts.behind.since, family="packages", kin=facts.watched.host),)
 
 
 def posts_failing(facts: Facts) -> Answer:
@@ -502,6 +576,8 @@ MONITORS: Final[dict[Kind, Callable[[Facts], Answer]]] = {
     Kind.DEAD_KEY: dead_key,
     Kind.LOST_RIGHT: lost_right,
     Kind.CANNOT_SEE: cannot_see,
+    Kind.FEED_UNREAD: feed_unread,
+    Kind.CHANGES_SILENT: changes_silent,
     Kind.SYNC_SILENT: sync_silent,
     Kind.POSTS_FAILING: posts_failing,
     Kind.DELAY_GROWN: delay_grown,
@@ -519,7 +595,12 @@ _LOCAL: Final = frozenset(
 )
 
 # These are judged by what is read last of a shop: its POS, its past, its news.
-_AT_A_TURN: Final = _LOCAL - {Kind.KEY_EXPIRY} | {Kind.SYNC_SILENT, Kind.POSTS_FAILING, Kind.DELAY_GROWN}
+_AT_A_TURN: Final = _LOCAL - {Kind.KEY_EXPIRY} | {
+    Kind.CHANGES_SILENT,
+    Kind.SYNC_SILENT,
+    Kind.POSTS_FAILING,
+    Kind.DELAY_GROWN,
+}
 
 
 # --- POS sales beside METRC's records ---------------------------------------------------------------------------------

@@ -440,6 +440,14 @@ class Statistics(Protocol):
         """When METRC recorded the newest receipt."""
         ...
 
+    async def newest_change(self) -> datetime | None:
+        """When a package changed last, as METRC tells it; None: it tells of none."""
+        ...
+
+    async def changed(self, since: datetime) -> tuple[datetime, ...]:
+        """When each package that changed since then did so last, oldest first."""
+        ...
+
     async def item_names(self) -> frozenset[str]:
         """The names of METRC's items, case folded."""
         ...

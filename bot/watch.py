@@ -26,9 +26,10 @@ from zlib import crc32
 from bot.alerts import Alert, Change, Policy, Seen, State, decide, entries, next_due
 from bot.backlogs import backlogs, usual_delays
 from bot.errors import ConfigurationError, MetrcError, Problem, ProblemKind, StorageError
-from bot.mirror import FRESH, extend, is_whole, touch
+from bot.in_step import AFTER, PROOF, behind
+from bot.mirror import FRESH, SyncReport, extend, is_whole, touch
 from bot.model import Coverage, Facility, Feed, PosBooks, Reading
-from bot.monitors import FAMILIES, Facts, Learned, Watched, failed, posted, seen, unmapped
+from bot.monitors import FAMILIES, NEVER_OFFERED, Facts, Learned, Watched, failed, posted, seen, unmapped
 from bot.ports import AlertBook, Holdings, Memory, Mirror, PointOfSale, Statistics, TrackAndTrace
 from bot.silence import (
     HISTORY,
@@ -37,6 +38,7 @@ from bot.silence import (
     Law,
     Posted,
     Rhythm,
+    Verdict,
     back_test,
     hourly,
     hours_of,
@@ -250,14 +252,14 @@ class _Pass:
 
     async def shops(self) -> list[_Shop]:
         """All of them, whoever has waited longest in front."""
-        held = None if self._desk.holdings is None else await self._desk.holdings.held(FAMILIES)
+        held = None if self._desk.holdings is None else await self._desk.holdings.held(tuple(Feed))
         shops = []
         for station in self._desk.stations:
             license_number, mirror = station.watched.shop.license, station.mirror
             if held is None:
-                own: dict[Feed, Coverage | None] = {feed: await mirror.coverage(feed) for feed in FAMILIES}
+                own: dict[Feed, Coverage | None] = {feed: await mirror.coverage(feed) for feed in tuple(Feed)}
             else:
-                own = {feed: held.get(license_number, {}).get(feed) for feed in FAMILIES}
+                own = {feed: held.get(license_number, {}).get(feed) for feed in tuple(Feed)}
             before = self._past.shops.get(license_number, _Past())
             shops.append(_Shop(station, self._past.told_by_people(station.watched), before, own, _not_asked()))
         return sorted(shops, key=lambda shop: shop.before.last_seen or _NEVER)
@@ -286,7 +288,8 @@ class _Pass:
         """Its key, its rights, its newest records. A key that is refused, or a host that is down, is asked no further."""
         shop.facilities = await self._keys.facilities(shop.station)
         if shop.facilities.problem is None:
-            old = {f: c for f, c in shop.held.items() if c is None or self._now - c.window.end > FRESH}
+            held = {feed: shop.held[feed] for feed in FAMILIES}
+            old = {f: c for f, c in held.items() if c is None or self._now - c.window.end > FRESH}
             await self._touch(shop, old)
         shop.touched = True
 
@@ -334,6 +337,7 @@ class _Pass:
         facts = await _with_pos(facts, shop.station)
         if facts.posts is None:
             facts = replace(facts, newest_record=await statistics.newest_record())
+        facts = replace(facts, behind=await _behind(facts, statistics))
         facts = replace(facts, unheld=await _news(self._desk.unheld, facts.watched))
         after = self._after(shop, facts)
         shop.looked = _with_news(facts, after, await _news(self._desk.duplicates, facts.watched))
@@ -352,6 +356,8 @@ class _Pass:
             feeds=feeds,
             watching_since=self._past.since,
             last_seen=self._last_seen(shop, feeds),
+            read_at={feed: coverage.read_at for feed, coverage in shop.held.items() if coverage is not None},
+            refused=self._past.refused.get(shop.watched.shop.license, {}),
             families=shop.before.families,
             filling=shop.touched and bool(shop.filling(self._now)),
         )
@@ -456,7 +462,22 @@ async def _with_pos(facts: Facts, station: Station) -> Facts:
     receipts, deliveries = await station.statistics.sold(since - timedelta(hours=1))
     posts, refused = posted((line for line in lines if line.sold_at >= since), receipts, deliveries)
     lost = failed(posts, refused, facts.watched.shop, facts.law, facts.sales_read_at)
-    return replace(facts, posts=posts, failed=lost, recent=_recent(posts, facts.at))
+    newest = max((receipt.recorded_at for receipt in receipts if receipt.recorded_at), default=None)
+    return replace(facts, posts=posts, failed=lost, newest_record=newest, recent=_recent(posts, facts.at))
+
+
+async def _behind(facts: Facts, statistics: Statistics) -> Verdict | None:
+    """Whether METRC's list of packages is behind its sales. Its past is read only where it may be."""
+    as_of, record = facts.sales_read_at, facts.newest_record
+    if as_of is None or record is None:
+        return None
+    newest = await statistics.newest_change()
+    if newest is None:
+        return None
+    since = min(newest, record) - PROOF
+    may_be = record - newest > AFTER
+    recorded = await statistics.recorded(since) if may_be else ()
+    return behind([at for _, at in recorded], await statistics.changed(since) if may_be else [newest], as_of)
 
 
 def _recent(posts: Iterable[Posted], now: datetime) -> tuple[timedelta, ...]:
@@ -574,6 +595,7 @@ class _Memories:
     learned: Mapping[str, Learned]
     closed_days: Mapping[str, tuple[date, ...]]
     issued: Mapping[str, date]
+    refused: Mapping[str, Mapping[Feed, str]]
 
     def told_by_people(self, watched: Watched) -> Watched:
         """The shop with its days that are closed for once, and with the day on which its key was renewed."""
@@ -593,6 +615,14 @@ async def close_day(memory: Memory, license_number: str, day: date, now: datetim
 async def key_renewed(memory: Memory, license_number: str, on: date, now: datetime) -> None:
     """Somebody has renewed the METRC user key on that date; an earlier date in the configuration no longer counts."""
     await memory.remember("key_issued_on", {license_number: json.dumps(str(on))}, now)
+
+
+async def synced(memory: Memory, license_number: str, report: SyncReport, now: datetime) -> None:
+    """A sync has ended: what METRC said of each list that could not be read is kept until the next one."""
+    said = {
+        feed: problems[0].says for feed, problems in report.problems.items() if problems[0].kind not in NEVER_OFFERED
+    }
+    await memory.remember("refused", {license_number: json.dumps(said)}, now)
 
 
 async def told_by_people(memory: Memory, watched: Watched, now: datetime) -> Watched:
@@ -623,6 +653,7 @@ async def _recall(memory: Memory, now: datetime) -> _Memories:
         issued={
             lic: date.fromisoformat(json.loads(text)) for lic, text in (await memory.recall("key_issued_on")).items()
         },
+        refused={lic: _refusals(text) for lic, text in (await memory.recall("refused")).items()},
     )
 
 
@@ -671,6 +702,14 @@ def _learning(text: str) -> Learned:
         law and Law(law["count"], law["weeks"], tuple(law["knots"])),
         rhythm and Rhythm(tuple(rhythm["rates"]), rhythm["dispersion"], rhythm["weekly"], rhythm["weeks"]),
     )
+
+
+def _refusals(text: str) -> dict[Feed, str]:
+    """Of METRC's lists only: a sync reads more than these."""
+    return {Feed(name): says for name, says in json.loads(text).items() if name in _FEEDS}
+
+
+_FEEDS: Final = frozenset(feed.value for feed in Feed)
 
 
 def _days(text: str) -> tuple[date, ...]:

@@ -34,7 +34,7 @@ class PackageRow(Row, table=True):
     """A package as last seen in any list."""
 
     __tablename__ = "metrc_package"
-    __table_args__ = (Index(None, "license", "label"),)
+    __table_args__ = (Index(None, "license", "label"), Index(None, "license", "changed_at"))
 
     license: str = Field(primary_key=True)
     metrc_id: int = Field(primary_key=True, sa_type=BigInteger)

@@ -11,12 +11,13 @@ from sqlalchemy import Row, Select, func, select
 
 from bot.model import Coverage, Feed, MetrcDelivery, MetrcReceipt
 from storage.engine import Database
-from storage.rows import coverage_of
-from storage.tables import CoverageRow, DeliveryRow, ItemRow, ReceiptRow, table_of
+from storage.rows import UNTOLD, coverage_of
+from storage.tables import CoverageRow, DeliveryRow, ItemRow, PackageRow, ReceiptRow, table_of
 
 _RECEIPTS = table_of(ReceiptRow)
 _DELIVERIES = table_of(DeliveryRow)
 _ITEMS = table_of(ItemRow)
+_PACKAGES = table_of(PackageRow)
 _COVERAGE = table_of(CoverageRow)
 
 
@@ -57,6 +58,19 @@ class SqlStatistics:
         async with self._database.reading() as connection:
             found: datetime | None = await connection.scalar(mine)
         return found
+
+    async def newest_change(self) -> datetime | None:
+        """When a package changed last, as METRC tells it."""
+        mine = select(func.max(_PACKAGES.c.changed_at)).where(_PACKAGES.c.license == self._license)
+        async with self._database.reading() as connection:
+            found: datetime | None = await connection.scalar(mine)
+        return None if found == UNTOLD else found
+
+    async def changed(self, since: datetime) -> tuple[datetime, ...]:
+        """When each package that changed since then did so last."""
+        changed_at = _PACKAGES.c.changed_at
+        mine = select(changed_at).where(_PACKAGES.c.license == self._license, changed_at >= since)
+        return tuple(row.changed_at for row in await self._all(mine.order_by(changed_at)))
 
     async def item_names(self) -> frozenset[str]:
         """The names of METRC's items, case folded."""

@@ -26,6 +26,7 @@ from bot.monitors import (
     FAMILIES,
     MONITORS,
     PATIENCE,
+    SYNC_PATIENCE,
     Facts,
     Learned,
     Watched,
@@ -37,7 +38,7 @@ from bot.monitors import (
     unmapped,
 )
 from bot.opening import opening
-from bot.silence import HISTORY, Posted, learn_delays
+from bot.silence import HISTORY, Posted, Verdict, learn_delays
 
 NOW = datetime(2026, 3, 3, 18, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -76,6 +77,8 @@ HEALTHY = Facts(
     exported=held(NOW - 5 * MINUTE),
     posts=(Posted("S1", NOW - 30 * MINUTE, NOW - 28 * MINUTE), Posted("S2", NOW - MINUTE)),
     newest_record=NOW - 28 * MINUTE,
+    read_at=dict.fromkeys(Feed, NOW),
+    behind=Verdict(silent=False, since=None, says="METRC's packages change as its sales are recorded."),
     learned=Learned(NOW.date(), LAW),
     unmapped=(),
     duplicates=(),
@@ -158,7 +161,7 @@ def test_what_is_read_at_a_turn_is_unknown_without_one():
 def test_a_shop_that_is_being_filled_is_not_judged_by_its_sales():
     """Neither silent nor well; its key and its rights are."""
     filling = but(filling=True, posts=(Posted("S1", NOW - 9 * HOUR),))
-    assert unknown(filling) == {Kind.SYNC_SILENT, Kind.POSTS_FAILING, Kind.DELAY_GROWN}
+    assert unknown(filling) == {Kind.CHANGES_SILENT, Kind.SYNC_SILENT, Kind.POSTS_FAILING, Kind.DELAY_GROWN}
     assert kinds(filling) == set()
 
 
@@ -261,6 +264,71 @@ def test_a_bot_that_was_down_does_not_blame_metrc():
     """After six hours of sleep the first round has seen nothing for six hours, and says nothing."""
     limited = {feed: problem(ProblemKind.RATE_LIMITED) for feed in FAMILIES}
     assert kinds(but(feeds=limited, last_seen=NOW - 6 * HOUR, watching_since=NOW)) == set()
+
+
+# --- one list of METRC's ----------------------------------------------------------------------------------------------
+
+
+def broken(kind, age, feed=Feed.PACKAGES_ACTIVE):
+    """One list fails, and was last read so long ago; the others are well."""
+    return but(feeds=HEALTHY.feeds | {feed: problem(kind)}, read_at=HEALTHY.read_at | {feed: NOW - age})
+
+
+@pytest.mark.parametrize("kind", [ProblemKind.TIMEOUT, ProblemKind.RATE_LIMITED, ProblemKind.SERVER_FAULT])
+def test_a_list_that_is_not_read_is_told_though_the_others_are(kind):
+    """After a quarter of an hour, with its name, since when, and METRC's words."""
+    assert kinds(broken(kind, PATIENCE)) == set()
+    found = only(broken(kind, PATIENCE + MINUTE))
+    assert (found.kind, found.family, found.since) == (Kind.FEED_UNREAD, "packages", NOW - 16 * MINUTE)
+    assert (
+        f"METRC's packages have not been read for 16 min, while its other lists have. METRC said {kind}." == found.says
+    )
+    assert "countlast doctor" in found.remedy
+
+
+def test_a_list_that_is_refused_or_not_offered_is_told_elsewhere():
+    """A right is lost, or the state has no such list; that is no list that was forgotten."""
+    for kind in (ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND):
+        assert Kind.FEED_UNREAD not in kinds(broken(kind, DAY, Feed.TRANSFERS_INCOMING))
+
+
+def test_where_nothing_is_read_only_that_is_told():
+    """All lists fail: METRC could not be read, and no single list is named beside it; nor is one closed."""
+    limited = {feed: problem(ProblemKind.RATE_LIMITED) for feed in FAMILIES}
+    blind = but(feeds=limited, last_seen=NOW - HOUR, read_at=dict.fromkeys(Feed, NOW - HOUR))
+    assert only(blind).kind is Kind.CANNOT_SEE
+    assert Kind.FEED_UNREAD in unknown(blind)
+
+
+def test_a_list_of_the_sync_is_told_with_what_metrc_said():
+    """Adjustments failed in the last sync; once they were held, and that is over an hour old."""
+    said = {Feed.ADJUSTMENTS: "METRC answered 500."}
+    fresh = HEALTHY.read_at | {Feed.ADJUSTMENTS: NOW - SYNC_PATIENCE}
+    assert kinds(but(refused=said, read_at=fresh)) == set()
+    found = only(but(refused=said, read_at=fresh | {Feed.ADJUSTMENTS: NOW - SYNC_PATIENCE - MINUTE}))
+    assert (
+        "METRC's adjustments have not been read for 1 h 1 min, while its other lists have. METRC answered 500."
+        in found.says
+    )
+    never = {feed: at for feed, at in fresh.items() if feed is not Feed.ADJUSTMENTS}
+    assert kinds(but(refused=said, read_at=never)) == set()
+
+
+def test_a_sync_that_does_not_run_names_no_list():
+    """Whoever only calls single commands has no sync; nothing has failed, so nothing is told."""
+    assert kinds(but(read_at=dict.fromkeys(Feed, NOW - 9 * DAY) | dict.fromkeys(FAMILIES, NOW))) == set()
+
+
+def test_a_list_of_packages_that_is_behind_the_sales_is_told():
+    """With what not to do, and what reads afresh; where it cannot be told it is unknown."""
+    said = Verdict(silent=True, since=NOW - 40 * MINUTE, says="METRC has recorded 9 sales.", waiting=9)
+    found = only(but(behind=said))
+    assert (found.kind, found.since, found.family) == (Kind.CHANGES_SILENT, NOW - 40 * MINUTE, "packages")
+    assert "adjust nothing" in found.remedy
+    feeds = HEALTHY.feeds | {Feed.PACKAGES_ACTIVE: problem(ProblemKind.TIMEOUT)}
+    for blind in (but(behind=None), but(behind=said, feeds=feeds), but(behind=said, filling=True)):
+        assert Kind.CHANGES_SILENT in unknown(blind)
+        assert Kind.CHANGES_SILENT not in kinds(blind)
 
 
 # --- the sync ---------------------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from bot.alerts import Kind, State, What, acknowledge
-from bot.errors import StorageError
-from bot.mirror import GLANCE, STEP, freshen
+from bot.errors import Problem, ProblemKind, StorageError
+from bot.mirror import GLANCE, STEP, Fed, SyncReport, freshen
+from bot.model import Feed, Window
 from bot.opening import opening
-from bot.watch import LEARNING_HOURS, ONCE, SALES, Times, as_json, close_day, key_renewed, try_out
+from bot.watch import LEARNING_HOURS, ONCE, SALES, Times, as_json, close_day, key_renewed, synced, try_out
 from storage.books import open_books
 from tests.watched import DAY, HOLD, HOUR, MINUTE, NOW, ROUND, House
 
@@ -188,6 +189,56 @@ async def test_not_being_able_to_see_is_told_as_that(house):
     await house.run(NOW + ROUND, NOW + 3 * HOUR)
     assert house.told == [(What.FIRE, Kind.CANNOT_SEE)]
     assert "METRC asks to wait" in house.slack.posted[0].text
+
+
+async def test_one_list_that_cannot_be_read_is_told_and_the_others_are_judged(house):
+    """Packages answer 500 for two hours: told once after a quarter of an hour, ended once; and sales fall silent beside it."""
+    await house.run(NOW - 2 * HOUR, NOW)
+    house.world.broken = {"packages"}
+    assert await house.run(NOW + ROUND, NOW + 4 * ROUND) == []
+    house.world.falls_silent("L0", NOW + 4 * ROUND)
+    await house.run(NOW + 5 * ROUND, NOW + 3 * HOUR)
+    assert set(house.told) == {(What.FIRE, Kind.FEED_UNREAD), (What.FIRE, Kind.SYNC_SILENT)}
+    assert len(house.told) == 2
+    house.world.broken = set()
+    house.world.recovers("L0", NOW + 3 * HOUR)
+    await house.run(NOW + 3 * HOUR + ROUND, NOW + 4 * HOUR)
+    assert set(house.told[2:]) == {(What.RESOLVE, Kind.FEED_UNREAD), (What.RESOLVE, Kind.SYNC_SILENT)}
+
+
+@pytest.mark.parametrize("with_pos", [True, False])
+async def test_a_list_of_packages_that_no_longer_moves_is_told(make, with_pos):
+    """METRC answers, sales are recorded, and no package changes: told once, and ended once when it catches up."""
+    house = await make(with_pos=with_pos)
+    await house.run(NOW - 2 * HOUR, NOW)
+    house.world.stuck_since = NOW
+    await house.run(NOW + ROUND, NOW + 2 * HOUR)
+    assert house.told == [(What.FIRE, Kind.CHANGES_SILENT)]
+    assert "its list of packages shows no change" in house.slack.posted[0].text
+    house.world.stuck_since = None
+    await house.run(NOW + 2 * HOUR + ROUND, NOW + 3 * HOUR)
+    assert house.told[1:] == [(What.RESOLVE, Kind.CHANGES_SILENT)]
+
+
+async def test_a_sync_keeps_what_metrc_said_of_lists_that_it_could_not_read(house):
+    """Kept until the next sync has ended; what a state does not have is not kept."""
+    await house.round(NOW)
+    mirror = house.books.mirror("L0")
+    await mirror.store(Feed.ADJUSTMENTS, [], Window(NOW - DAY, NOW), NOW)
+    fault, no_such = (
+        Problem(ProblemKind.SERVER_FAULT, "METRC answered 500."),
+        Problem(ProblemKind.NOT_FOUND, "Not here."),
+    )
+    report = SyncReport(
+        (Fed("packages/adjustments", 0, (fault,)), Fed("items/active", 0, (no_such,)), Fed("pos", 9)), 3
+    )
+    await synced(house.memory, "L0", report, NOW)
+    await house.run(NOW + ROUND, NOW + 2 * HOUR)
+    assert house.told == [(What.FIRE, Kind.FEED_UNREAD)]
+    assert "adjustments have not been read" in house.slack.posted[0].text
+    await synced(house.memory, "L0", SyncReport((Fed("pos", 9),), 3), NOW + 2 * HOUR)
+    await house.run(NOW + 2 * HOUR + ROUND, NOW + 3 * HOUR)
+    assert house.told[1:] == [(What.RESOLVE, Kind.FEED_UNREAD)]
 
 
 async def test_shops_that_cannot_be_seen_together_share_a_message(make):

@@ -14,7 +14,7 @@ from bot.app import SystemClock
 from bot.clock import Rota, do
 from bot.duties import sending, watching
 from bot.errors import ConfigurationError, MetrcRateLimited, MetrcServerFault, MetrcUnauthorized
-from bot.model import Facility, MetrcReceipt, PosBooks, PosSaleLine, Posting, Reading, Shop
+from bot.model import Facility, MetrcItem, MetrcPackage, MetrcReceipt, PosBooks, PosSaleLine, Posting, Reading, Shop
 from bot.monitors import Watched
 from bot.opening import opening
 from bot.outbox import send_letters
@@ -41,6 +41,8 @@ class World:
         self.busy = False
         self.allowance = None
         self.silences = {}
+        self.broken = set()
+        self.stuck_since = None
         self.asked = []
 
     def sales(self, shop, since, until):
@@ -69,6 +71,8 @@ class World:
             raise MetrcServerFault("METRC answered 503.", status=503)
         if key in self.dead_keys:
             raise MetrcUnauthorized("METRC answered 401.", status=401)
+        if what in self.broken:
+            raise MetrcServerFault(f"METRC answered 500 for {what}.", status=500)
         if what == "receipts" and self.allowance is not None:
             self.allowance -= 1
         if (self.busy and what != "facilities") or (self.allowance is not None and self.allowance < 0):
@@ -99,8 +103,18 @@ class Metrc:
         return MetrcReceipt(number, None, f"S{number}", at, told, told)
 
     async def packages(self, listing, window):
+        """Every sale changes one of forty packages, a moment after it is recorded; a list that is stuck shows no more."""
         self.world.answer("packages", self.key)
-        return ()
+        sold = self.world.sales(self.license, window.start - DAY, window.end)
+        recorded = (self.world.recorded(self.license, at) for at in sold)
+        changes = [at + timedelta(seconds=4) for at in recorded if at]
+        stuck = self.world.stuck_since or window.end
+        return tuple(self._package(at) for at in changes if window.start <= at <= min(window.end, stuck))
+
+    def _package(self, changed):
+        number = int(changed.timestamp() // 600) % 40
+        item = MetrcItem(1, "Sunbreak")
+        return MetrcPackage(number, f"1A4FF01000000220000{number:05d}", Decimal(9), "Each", item, last_modified=changed)
 
     async def transfers(self, direction, window):
         self.world.answer("transfers", self.key)
