@@ -109,9 +109,12 @@ class CsvPos:
         file, sheet = await asyncio.to_thread(self._inventory_file, newest, now)
         _refuse_unusable(file.name, sheet, self._rules.license_number)
         await self._refuse_stale(file, newest, older)
-        await self._refuse_halved(file, sheet, older, now)
+        last = await self._exports.last(Book.INVENTORY.value)
+        await self._refuse_halved(file, sheet, older, last, now)
         as_of = max((row.as_of for row in sheet.rows if row.as_of), default=file.written_at)
-        await self._exports.remember(ExportSeen(Book.INVENTORY.value, file.name, file.digest, sheet.count, as_of))
+        export = ExportSeen(Book.INVENTORY.value, file.name, file.digest, sheet.count, as_of)
+        if export != last:
+            await self._exports.remember(export)
         rows = tuple(row if row.as_of else replace(row, as_of=as_of) for row in sheet.rows)
         return _Shelf(Reading("pos", file.name, as_of, rows), refused=sheet.refused + sheet.notes)
 
@@ -123,9 +126,10 @@ class CsvPos:
         if other:
             raise PosUnreadable(f"{file.name} holds exactly what {other} held: an old export was uploaded again.")
 
-    async def _refuse_halved(self, file: _File, sheet: Sheet[PosPackage], older: Sequence[Path], now: datetime) -> None:
-        """Half a stock list reads as a shop full of missing packages."""
-        last = await self._exports.last(Book.INVENTORY.value)
+    async def _refuse_halved(
+        self, file: _File, sheet: Sheet[PosPackage], older: Sequence[Path], last: ExportSeen | None, now: datetime
+    ) -> None:
+        """Half a stock list reads as a shop full of missing packages. ``last``: what was read before."""
         if last:
             before: tuple[str, int] | None = (last.name, last.rows)
         else:
