@@ -187,7 +187,7 @@ async def ask(running_store: Store, text: str, command: str = "/reconcile", user
     """Send one command, wait until the bot has said all it has to say, and return that as text."""
     slack = running_store.slack
     before = {message.ts for message in slack.messages(CHANNEL)}
-    whispered = len(slack.ephemerals(user))
+    whispered, forms = len(slack.ephemerals(user)), len(slack.workspace.stack(user))
     result = await slack.command(text, command=command, channel=CHANNEL, user=user)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -197,6 +197,7 @@ async def ask(running_store: Store, text: str, command: str = "/reconcile", user
     parents = [m.ts for m in slack.messages(CHANNEL) if m.ts not in before and not m.is_reply]
     said = [slack.thread_as_text(CHANNEL, ts) for ts in parents]
     said += [f"(only visible to you) {slack.message_as_text(m)}" for m in slack.ephemerals(user)[whispered:]]
+    said += [f"(a form, open before you)\n{slack.modal_as_text(view)}" for view in slack.workspace.stack(user)[forms:]]
     return "\n\n".join([*said, f"(acknowledged in {result.ack_seconds * 1000:.0f} ms)"])
 
 

@@ -25,7 +25,7 @@ from demo.slack_delivery import CommandResult, Courier, command_parcel, event_pa
 from demo.slack_hooks import Hook, Hooks
 from demo.slack_page import Page, Shortcut
 from demo.slack_socket import SocketHub
-from demo.slack_text import message_as_text, thread_as_text
+from demo.slack_text import message_as_text, modal_as_text, thread_as_text
 from demo.slack_workspace import (
     BOT_USER,
     Message,
@@ -318,6 +318,10 @@ class SlackStandIn:
     def message_as_text(self, message: Message) -> str:
         """One message as plain text."""
         return message_as_text(self.workspace, message)
+
+    def modal_as_text(self, view: View) -> str:
+        """One open form as plain text."""
+        return modal_as_text(self.workspace, view)
 
     # --- inside ---
 

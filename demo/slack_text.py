@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from demo.slack_workspace import Message, Workspace
+from demo.slack_workspace import Message, View, Workspace
 
 Json = dict[str, Any]
 
@@ -29,6 +29,16 @@ def message_as_text(workspace: Workspace, message: Message) -> str:
     if not message.blocks:
         return flattened(message.text, names)
     return "\n".join(filter(None, (_block(block, names) for block in message.blocks)))
+
+
+def modal_as_text(workspace: Workspace, view: View) -> str:
+    """A form: its title, its blocks, and what sends it."""
+    names, payload = _names(workspace), view.payload
+    blocks = (_block(block, names) for block in payload.get("blocks", ()))
+    ends = (_text(payload.get(name), names) for name in ("submit", "close"))
+    return "\n".join(
+        filter(None, (_text(payload.get("title"), names), *blocks, *(f"[ {end} ]" for end in ends if end)))
+    )
 
 
 def flattened(mrkdwn: str, names: Mapping[str, str]) -> str:
@@ -105,6 +115,8 @@ def _element(element: Json, names: Mapping[str, str]) -> str:
     if kind == "image":
         return f"(picture: {element.get('alt_text', '')})"
     label = _text(element.get("text"), names) or _text(element.get("placeholder"), names)
+    if str(kind).endswith("_input"):
+        return f"_____ {label}".strip()
     return f"[ {label or kind} ]"
 
 

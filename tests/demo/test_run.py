@@ -103,6 +103,14 @@ async def test_one_command_prints_its_thread_and_ends(capsys):
     assert "was posted to METRC twice" in out
 
 
+async def test_the_bare_command_prints_the_form_that_it_opens(capsys):
+    """Nothing is silent: where Slack opens a form, the terminal shows it."""
+    await demo(port=0, execute="/reconcile")
+    out = capsys.readouterr().out
+    assert "(a form, open before you)" in out
+    assert "[ Ask ]" in out
+
+
 @pytest.mark.parametrize("line", ["", "reconcile package X", "/", " / package"])
 async def test_what_is_no_slash_command_is_refused(line):
     """Before anything is started."""
