@@ -1,6 +1,7 @@
 """Charts and the digest, beside the alerts: what fails here never keeps an alert from being told.
 
-A silent sync's chart is a letter of its own: it is tried again for an hour, then left out. The digest's is tried once.
+A chart is tried again for an hour, then left out. A silent sync's is a letter of its own; the digest's follows its message,
+and is tried again only where the bot may look whether the message is there.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bot.alerts import Alert, Letter, What
 from bot.digest import Arrivals, Digest
 from bot.errors import ChatError
+from bot.outbox import CHART_FOR
 from bot.ports import Clock
 from bot.settings import Settings
 from handlers.chat import Chat
@@ -66,7 +68,8 @@ class Charting:
         """What an earlier try has posted; None: nothing, or nobody can look. Raises ``ChatError``."""
         if letter.what is not What.CHART:
             return await self._letters.find(letter, thread, since)
-        return await self._letters.find_file(letter, thread, SILENCE, since)
+        channel, ts = place_of(thread or "", letter.channel)
+        return await self._letters.find_file(channel, ts or None, SILENCE, since)
 
     async def rewrite(self, letter: Letter, message: str) -> None:
         """Make the alert's first message show the letter's alert. Raises ``ChatError``."""
@@ -76,22 +79,28 @@ class Charting:
         return await self._chat.upload(channel, thread, name=name, content=png, title=TITLES[name], alt=alt)
 
     async def tell_week(self, channel: str, key: str) -> None:
-        """Post a channel's digest, unless it is there. Raises a ``CountlastError`` when it could not be posted."""
-        if await self._is_there(channel, key):
+        """Post a channel's digest, unless it is there. Raises a ``CountlastError`` when it, or its chart, is to be tried again."""
+        since = self._clock.now() - LOOK_BACK
+        try:
+            posted, may_look = await self._letters.find_key(channel, None, key, since), True
+        except ChatError as error:
+            if error.code not in BLIND:
+                raise
+            # a digest told twice is better than one that is missed
+            posted, may_look = None, False
+        if posted and (self._is_over(posted) or await self._letters.find_file(channel, posted, WEEKS, since)):
             return
         facts = await self._digest(channel)
-        ref = await self._letters.say(channel, None, render_digest(facts, self._command), key)
+        ref = posted or await self._letters.say(channel, None, render_digest(facts, self._command), key)
         try:
             png = await asyncio.to_thread(digest_chart, facts)
             await self._show(channel, ref, WEEKS, png, digest_alt(facts))
         except ChatError as error:
             log.warning("the digest's chart was not shown: %s", error)
-
-    async def _is_there(self, channel: str, key: str) -> bool:
-        """Whoever cannot look posts: a digest told twice is better than one that is missed."""
-        try:
-            return await self._letters.find_key(channel, None, key, self._clock.now() - LOOK_BACK) is not None
-        except ChatError as error:
-            if error.code not in BLIND:
+            if may_look:
                 raise
-            return False
+
+    def _is_over(self, message: str) -> bool:
+        """Whether a chart that belongs to this message has been tried for long enough."""
+        posted_at = datetime.fromtimestamp(float(message), UTC)
+        return self._clock.now() - posted_at >= CHART_FOR

@@ -146,11 +146,10 @@ class SlackLetters:
                 return str(message.get("ts"))
         return None
 
-    async def find_file(self, letter: Letter, thread: str | None, name: str, since: datetime) -> str | None:
-        """A file of this name in the letter's thread; None: it is not there, or nobody can look. Raises ``ChatError``."""
-        channel, ts = place_of(thread or "", letter.channel)
+    async def find_file(self, channel: str, thread: str | None, name: str, since: datetime) -> str | None:
+        """The message with a file of this name; None: it is not there, or nobody can look. Raises ``ChatError``."""
         try:
-            async for message in self._messages(channel, ts or None, since):
+            async for message in self._messages(channel, thread, since):
                 files = message.get("files")
                 names = [mapping(file).get("name") for file in files] if isinstance(files, list) else []
                 if name in names:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from bot import attend
+from bot.errors import ChatError
 from bot.serve import health_only, send_now, voices
 from bot.watch import ONCE
 from demo.world import World
 from tests.handlers.removal_shop import FAR, GUEST, KIT, LEE, opened
 from tests.store import NOW
 
-MINUTES = timedelta(minutes=1)
+MINUTES, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -420,3 +421,34 @@ async def test_the_digest_is_one_message_with_its_chart_and_is_not_said_twice(sh
     assert "Alerts: 0 (before: 0)" in told
     assert chart.files[0]["alt_txt"].startswith("Charts over 8 weeks, oldest first.")
     assert chart.thread_ts == first.ts
+
+
+async def test_a_digest_s_chart_that_failed_is_tried_again_and_after_an_hour_left_out(shop):
+    """The text is there from the first try on, once; a picture that cannot be had holds nothing up for ever."""
+    await round_of(shop)
+    _, charting = voices(shop.bot)
+    key = "digest/C0FLOOR/2026-03-02"
+    shop.slack.faults.refuse("missing_scope", calls=2, method="files.getUploadURLExternal")
+    for _ in range(2):
+        with pytest.raises(ChatError):
+            await charting.tell_week("C0FLOOR", key)
+    assert len(shop.slack.messages()) == 1
+    await charting.tell_week("C0FLOOR", key)
+    first, chart = shop.slack.messages()
+    assert chart.thread_ts == first.ts
+    shop.slack.faults.refuse("missing_scope", calls=99, method="files.getUploadURLExternal")
+    with pytest.raises(ChatError):
+        await charting.tell_week("C0FLOOR", "another week")
+    shop.clock.at = datetime.fromtimestamp(float(shop.slack.messages()[-1].ts), UTC) + HOUR
+    await charting.tell_week("C0FLOOR", "another week")
+    assert len(shop.slack.messages()) == 3
+
+
+async def test_a_digest_whose_chart_failed_is_not_said_twice_where_the_bot_may_not_look(shop):
+    """It could not tell whether the text is there, so the chart is not worth another try."""
+    await round_of(shop)
+    _, charting = voices(shop.bot)
+    shop.slack.faults.refuse("missing_scope", calls=1, method="conversations.history")
+    shop.slack.faults.refuse("missing_scope", calls=1, method="files.getUploadURLExternal")
+    await charting.tell_week("C0FLOOR", "digest/C0FLOOR/2026-03-02")
+    assert len(shop.slack.messages()) == 1
