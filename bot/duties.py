@@ -154,6 +154,7 @@ def _pruning(bot: Bot) -> Duty:
         await bot.books.slots.prune(now - KEEP_SLOTS)
         await bot.books.alerts.prune(now - KEEP_ALERTS)
         await bot.books.rechecks.prune(now - KEEP_LETTERS)
+        await bot.books.ledger.forget_deliveries(now - KEEP_LETTERS)
 
     return Duty("prune", daily(ZoneInfo("UTC"), time(4)), work, timedelta(minutes=10))
 

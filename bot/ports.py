@@ -292,6 +292,10 @@ class Ledger(Protocol):
         """Whether this delivery key was never seen before; whoever inserts the row wins, all others get False."""
         ...
 
+    async def forget_deliveries(self, before: datetime) -> None:
+        """Forget the keys that were seen before then."""
+        ...
+
 
 class AlertBook(Protocol):
     """The alerts. Every method raises ``StorageError`` when the database fails."""

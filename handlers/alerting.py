@@ -25,12 +25,12 @@ from handlers.deliveries import first_time
 from handlers.directory import SlackDirectory
 from handlers.letters import BLIND, SlackLetters
 from handlers.metrics import Metrics
-from handlers.payloads import delivery_of, input_of, metadata_of, pressed_in, presser_of, value_of
+from handlers.payloads import delivery_of, input_of, metadata_of, pressed_in, presser_of, sent_view, value_of
 from handlers.render import alert as card
 from handlers.render.blocks import Message, is_channel, is_person
 from handlers.render.help import render_sentence
 from handlers.services import Services
-from handlers.slack_calls import asked, mapping
+from handlers.slack_calls import asked
 from handlers.work import Work
 
 log = logging.getLogger(__name__)
@@ -123,6 +123,8 @@ class Alerting:
         self._work.start(partial(self._open_form, body, url), partial(self._tell, url))
 
     async def _open_form(self, body: Mapping[str, Any], url: str) -> None:
+        if not await first_time(self._services, delivery_of(body)):
+            return
         alert = await self._post.book.alert(value_of(body))
         if alert is None:
             await self._tell(url, card.UNKNOWN)
@@ -137,13 +139,15 @@ class Alerting:
 
     async def renewed(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of that form."""
-        view, (_, by) = mapping(body.get("view")), presser_of(body)
+        (view, delivery), (_, by) = sent_view(body), presser_of(body)
         told, on = metadata_of(view, "alert", "url", "channel", "ts"), _chosen(view)
         if on is None:
             await ack(response_action="errors", errors={card.RENEWED_BLOCK: card.NO_DATE})
             return
+        # what could not be kept leaves the form open, and sent again it is new
+        delivery = f"{delivery}:{body.get('trigger_id') or ''}"
         try:
-            alert = await self._keep(told, by, on)
+            alert = await self._keep(told, by, on, delivery)
         except QuestionError as error:
             await ack(response_action="errors", errors={card.RENEWED_BLOCK: str(error)[:150]})
             return
@@ -153,12 +157,26 @@ class Alerting:
                 partial(self._reply, told, card.render_renewed(alert, by, on)), partial(self._tell, told["url"])
             )
 
-    async def _keep(self, told: Mapping[str, str], by: str, on: date) -> Alert | None:
-        """None: who sent it may not, and was told so."""
+    async def _keep(self, told: Mapping[str, str], by: str, on: date, delivery: str) -> Alert | None:
+        """None: who sent it may not, and was told so; or it is a repeat."""
         pressed = Posted(told["channel"], told["ts"]) if told["channel"] else None
-        if not await self._may(told["alert"], by, told["url"], pressed):
+        refusal = await self._refusal(told["alert"], by, pressed)
+        if refusal is not None:
+            if await first_time(self._services, delivery):
+                await self._tell(told["url"], refusal)
+            return None
+        # a day that is not taken has no effect, and each repeat of it is answered like the first
+        if await self._is_possible(told["alert"], on) and not await first_time(self._services, delivery):
             return None
         return await attend.renewed(self._post, told["alert"], by, on)
+
+    async def _is_possible(self, alert_id: str, on: date) -> bool:
+        """Whether ``attend.renewed`` takes this day."""
+        alert = await self._post.book.alert(alert_id)
+        if alert is None:
+            return False
+        today = self._post.hours(alert).day_of(self._post.clock.now())
+        return today - attend.OLDEST_KEY <= on <= today
 
     async def _reply(self, told: Mapping[str, str], sentence: str) -> None:
         if told["channel"] and told["ts"]:
@@ -167,16 +185,20 @@ class Alerting:
     # --- who, and how they hear of it
 
     async def _may(self, alert_id: str, user: str, url: str, pressed: Posted | None) -> bool:
-        """Whether this person may, as Slack says now; whom Slack does not vouch for may not, and is told why."""
-        try:
-            refusal = attend.may_attend(await self._directory.person(user), await self._directory.home())
-            refusal = refusal or await self._outside(await self._post.book.alert(alert_id), user, pressed)
-        except ChatError as error:
-            log.warning("who pressed could not be looked up: %s", error)
-            refusal = card.NOT_KNOWN
+        """Whether this person may; who may not is told why."""
+        refusal = await self._refusal(alert_id, user, pressed)
         if refusal is not None:
             await self._tell(url, refusal)
         return refusal is None
+
+    async def _refusal(self, alert_id: str, user: str, pressed: Posted | None) -> str | None:
+        """Why this person may not, as Slack says now; None: they may. Whom Slack does not vouch for may not."""
+        try:
+            refusal = attend.may_attend(await self._directory.person(user), await self._directory.home())
+            return refusal or await self._outside(await self._post.book.alert(alert_id), user, pressed)
+        except ChatError as error:
+            log.warning("who pressed could not be looked up: %s", error)
+            return card.NOT_KNOWN
 
     async def _outside(self, alert: Alert | None, user: str, pressed: Posted | None) -> str | None:
         """Why somebody who is not where an alert was told may not attend to it; None: they may.

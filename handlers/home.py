@@ -68,9 +68,9 @@ class HomeTab:
     async def opened(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """Somebody looks at it."""
         await ack()
-        event = mapping(body.get("event"))
+        event, event_id = mapping(body.get("event")), body.get("event_id")
         if event.get("tab") in (None, "home"):
-            self._start(str(event.get("user") or ""), f"event:{body.get('event_id') or ''}")
+            self._start(str(event.get("user") or ""), f"event:{event_id}" if event_id else "")
 
     async def ask(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The form."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy import Row, Select, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import StorageError
@@ -100,6 +100,11 @@ class SqlLedger:
             return await connection.scalar(statement.returning(_KEYS.c.key)) is not None
 
         return await self._database.together.write(insert)
+
+    async def forget_deliveries(self, before: datetime) -> None:
+        """Forget the keys that were seen before then: nobody delivers again what is so old."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(_KEYS).where(_KEYS.c.first_seen_at < before))
 
 
 def _stored(row: Row[Any]) -> Stored:

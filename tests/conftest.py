@@ -39,6 +39,7 @@ HEAVY = (
     "test_laws.py",
     "test_serve.py",
     "demo/test_run.py",
+    "handlers/test_ten_deliveries.py",
     "test_promises.py",
     "storage/test_sweeping.py",
     "demo/test_showcase.py",

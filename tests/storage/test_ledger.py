@@ -1,7 +1,7 @@
 """What the bot must remember across restarts."""
 
 import asyncio
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from bot.errors import Problem, ProblemKind
@@ -140,6 +140,15 @@ async def test_a_key_is_new_exactly_once(database_url):
     again = await open_books(database_url)
     assert not await again.ledger.first_time("k", NOW)
     await again.close()
+
+
+async def test_old_keys_are_forgotten(books):
+    """Nobody delivers again what is a month old; younger keys stay."""
+    await books.ledger.first_time("old", NOW - timedelta(days=31))
+    await books.ledger.first_time("young", NOW - timedelta(days=29))
+    await books.ledger.forget_deliveries(NOW - timedelta(days=30))
+    assert await books.ledger.first_time("old", NOW)
+    assert not await books.ledger.first_time("young", NOW)
 
 
 async def test_exports_are_remembered_by_name_and_content(books):
