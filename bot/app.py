@@ -40,7 +40,7 @@ from bot.sweep_groups import Sweep
 from bot.tags import labels_ending
 from bot.transport import Answer, Limiter, Transport
 from bot.watch import Desk as WatchDesk
-from bot.watch import News, Round, Station, learned_of, synced, told_by_people, try_out, watch
+from bot.watch import News, Round, Station, learned_of, synced, syncing, told_by_people, try_out, watch
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ class Bot:
     async def sync(self, facility: FacilitySettings, since: timedelta, progress: Told) -> SyncReport:
         """Bring the mirror of one facility up to date."""
         desk, now = self.desk(facility), self.clock.now()
+        await syncing(self.books.memory, facility.license, now)
         report = await sync(desk.metrc, desk.pos, desk.mirror, since=now - since, now=now, progress=progress)
         await synced(self.books.memory, facility.license, report, now)
         return report

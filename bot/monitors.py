@@ -15,6 +15,7 @@ from typing import Final
 
 from bot.alerts import Condition, Kind, Seen
 from bot.errors import Problem, ProblemKind
+from bot.hours import next_nightly
 from bot.model import (
     Facility,
     Feed,
@@ -30,14 +31,20 @@ from bot.model import (
 )
 from bot.numbers import bare
 from bot.opening import Opening, spoken
-from bot.posting import RETRY_LIMIT, SAME_MOMENT, PosSale, may_arrive_until, sales_of
+from bot.posting import NIGHTLY_GRACE, RETRY_LIMIT, PosSale, is_near, may_arrive_until, sales_of
 from bot.silence import Law, Posted, Rhythm, Verdict, backlog, cadence, drifted, unseen, waiting_posts
+
+TOLD_AFTER: Final = 30
+"""So many days after an end there is no further step: whoever lives without it has decided so."""
 
 STEPS: Final = (30, 14, 7, 3, 1)
 """Days before an end at which it is told; from the last one on daily."""
 
 PATIENCE: Final = timedelta(minutes=15)
 """Three rounds without a successful reading; then we do not see."""
+
+BLIND_ROUNDS: Final = 3
+"""So many looks in vain in a row, however far apart; then we do not see either."""
 
 PILE: Final = 3
 """So many failed posts are a pile, and not a till's slip."""
@@ -112,7 +119,7 @@ class Facts:
 
     ``facilities``: what the key sees, the first rung. ``feeds``: until when each feed is held now, or why not.
     ``read_at``: when each of METRC's lists was last read, those of the sync too; what never was is left out. ``refused``:
-    what METRC said when the last sync could not read one.
+    what METRC said when the last sync could not read one. ``sync_begun``: when one was begun last.
     ``last_seen``: when METRC was last read; ``watching_since``: since when the bot has been running without a break.
     ``families``: the rights that were there before. ``posts``: the POS's sales with METRC's records; None: the POS
     cannot tell. ``failed``: those that will not arrive by themselves. ``behind``: whether METRC's list of packages is; None: nobody can tell.
@@ -129,6 +136,7 @@ class Facts:
     last_seen: datetime | None = None
     read_at: Mapping[Feed, datetime] = field(default_factory=dict)
     refused: Mapping[Feed, str] = field(default_factory=dict)
+    sync_begun: datetime | None = None
     families: frozenset[str] = frozenset()
     exported: Reading[datetime] | None = None
     posts: tuple[Posted, ...] | None = None
@@ -142,6 +150,7 @@ class Facts:
     unheld: tuple[str, ...] | None = None
     filling: bool = False
     late: bool = False
+    blind: int = 0
 
     @property
     def license(self) -> str:
@@ -186,6 +195,8 @@ def seen(every: Sequence[Facts]) -> Seen:
             found += (_complete(condition, facts) for condition in answer or ())
         if facts.watched.host in down:
             found.append(_complete(_outage(facts), facts))
+        elif facts.unasked:
+            unknown.add((Kind.METRC_OUTAGE, facts.license))
     return Seen(tuple(found), frozenset(unknown))
 
 
@@ -232,16 +243,26 @@ def hosts_down(every: Iterable[Facts]) -> frozenset[str]:
 
 
 def _is_down(shops: Sequence[Facts]) -> bool:
-    silent = sum(_no_answer(facts) for facts in shops)
+    return 2 * sum(map(_no_answer, shops)) > len(shops) or _all_keys_refused(shops)
+
+
+def _all_keys_refused(shops: Sequence[Facts]) -> bool:
+    """Whether METRC refuses every key, of which several died together: at a time, however long ago that is."""
     keys = {facts.watched.key for facts in shops}
-    refused = {facts.watched.key for facts in shops if _refused(facts.facilities.problem)}
-    return 2 * silent > len(shops) or (len(keys) > 1 and refused == keys and _different_keys(shops))
+    refused = {facts.watched.key for facts in shops if _refused_by_metrc(facts.facilities.problem)}
+    return refused == keys and len(_last_alive(shops)) > 1
 
 
-def _different_keys(shops: Sequence[Facts]) -> bool:
-    """Whether the refused keys were alive until now: those that were dead before do not count as dying together."""
-    recent = {f.watched.key for f in shops if f.last_seen is not None and f.at - f.last_seen <= PATIENCE}
-    return len(recent) > 1
+def _last_alive(shops: Sequence[Facts]) -> set[str]:
+    """The keys that were alive to the end; one that died before the others did not die with them."""
+    seen_at = {facts.watched.key: facts.last_seen for facts in shops if facts.last_seen is not None}
+    newest = max(seen_at.values(), default=None)
+    return {key for key, at in seen_at.items() if newest is not None and newest - at <= PATIENCE}
+
+
+def _refused_by_metrc(problem: Problem | None) -> bool:
+    """A key that cannot be read has never come to METRC."""
+    return problem is not None and problem.kind.is_refusal and problem.status is not None
 
 
 def _no_answer(facts: Facts) -> bool:
@@ -257,6 +278,13 @@ def _refused(problem: Problem | None) -> bool:
 
 
 def _outage(facts: Facts) -> Condition:
+    if _refused_by_metrc(facts.facilities.problem):
+        says = f"METRC ({facts.watched.host}) refuses every key since the same moment."
+        remedy = (
+            "User keys of different shops do not die together, so renew none of them. Either METRC's login is down, or "
+            "what they share has ended: the vendor key, or one METRC user behind all of them. Ask METRC's support."
+        )
+        return _found(facts, Kind.METRC_OUTAGE, facts.watched.host, says, remedy)
     says = f"METRC ({facts.watched.host}) does not answer."
     remedy = "Nothing is wrong with your keys: do not renew them. Keep selling, and count nothing until it is back."
     return _found(facts, Kind.METRC_OUTAGE, facts.watched.host, says, remedy)
@@ -323,11 +351,13 @@ def _lost(facts: Facts, family: str) -> Condition:
 
 def cannot_see(facts: Facts) -> Answer:
     """We did not look: no successful reading for a quarter of an hour, while the bot was running."""
-    if not unseen(facts.last_seen, facts.watching_since, PATIENCE, facts.at):
+    since = facts.last_seen or facts.watching_since
+    # whoever looks by hand once in a while has no unbroken watch, but has looked in vain all the same
+    in_vain = facts.blind >= BLIND_ROUNDS and facts.at - since > PATIENCE
+    if not in_vain and not unseen(facts.last_seen, facts.watching_since, PATIENCE, facts.at):
         return ()
     problems = [facts.facilities.problem, *(reading.problem for reading in facts.feeds.values())]
     why = next((problem.says for problem in problems if problem), "It was not asked.")
-    since = facts.last_seen or facts.watching_since
     says = f"METRC has not been read for {spoken(facts.at - since)}. {why}"
     remedy = "Until it is read again nobody knows whether sales arrive. Run countlast doctor."
     found = _found(facts, Kind.CANNOT_SEE, facts.license, says, remedy)
@@ -339,7 +369,8 @@ def feed_unread(facts: Facts) -> Answer:
     """METRC answers, but one of its lists has not been read for long: what is known of it grows old unseen."""
     if facts.facilities.problem is not None or facts.late or cannot_see(facts):
         return None
-    return tuple(_unread(facts, name, since, why) for name, (since, why) in _unread_lists(facts).items())
+    found = tuple(_unread(facts, name, since, why) for name, (since, why) in _unread_lists(facts).items())
+    return found + _never_ending(facts)
 
 
 def _unread_lists(facts: Facts) -> dict[str, tuple[datetime, str]]:
@@ -354,6 +385,25 @@ def _unread_lists(facts: Facts) -> dict[str, tuple[datetime, str]]:
         if feed in SYNCED and last is not None and unseen(last, facts.watching_since, SYNC_PATIENCE, facts.at):
             found[SYNCED[feed]] = (last, why)
     return found
+
+
+def _never_ending(facts: Facts) -> tuple[Condition, ...]:
+    """Syncs are begun, and some lists are not read all the same; one condition, however many they are."""
+    if facts.sync_begun is None or facts.at - facts.sync_begun > SYNC_PATIENCE:
+        return ()
+    old = {
+        SYNCED[feed]: last
+        for feed, last in facts.read_at.items()
+        if feed in SYNCED and feed not in facts.refused
+        if unseen(last, facts.watching_since, SYNC_PATIENCE, facts.at)
+    }
+    if not old:
+        return ()
+    since = min(old.values())
+    says = f"METRC's {_listed(sorted(old))} have not been read for {spoken(facts.at - since)}: the sync does not get to them."
+    remedy = "What is told about them may be that old. Look at the bot's log, and run countlast sync by hand."
+    found = _found(facts, Kind.FEED_UNREAD, f"{facts.license}/sync", says, remedy)
+    return (replace(found, since=since, family="sync", kin=f"{facts.watched.host}/sync"),)
 
 
 def _says(problem: Problem | None) -> str:
@@ -377,6 +427,8 @@ def sync_silent(facts: Facts) -> Answer:
     as_of = facts.sales_read_at
     if as_of is None:
         return None
+    if facts.posts == ():
+        return None  # nothing was sold for days: that is no sign that what waited before has arrived
     verdict = judged(facts, as_of)
     if verdict is None:
         return None
@@ -401,6 +453,8 @@ def judged(facts: Facts, as_of: datetime) -> Verdict | None:
         return backlog(facts.posts, facts.law, plain, watched.false_alarms_per_year, as_of)
     if facts.newest_record is None:
         return None
+    if watched.shop.posting is Posting.NIGHTLY and watched.shop.nightly_at:
+        return _last_run(watched, watched.shop.nightly_at, facts.newest_record, as_of)
     rhythm = facts.learned.rhythm if facts.learned else None
     return cadence(rhythm, watched.opening, facts.newest_record, watched.false_alarms_per_year, as_of)
 
@@ -428,6 +482,17 @@ def changes_silent(facts: Facts) -> Answer:
     )
     found = _found(facts, Kind.CHANGES_SILENT, f"{facts.license}/packages", facts.behind.says, remedy)
     return (replace(found, since=facts.behind.since, family="packages", kin=facts.watched.host),)
+
+
+def _last_run(watched: Watched, nightly_at: str, newest: datetime, as_of: datetime) -> Verdict:
+    """Of a POS that posts at night and cannot be read: whether the last run after an open day left anything in METRC."""
+    day = timedelta(days=1)
+    run = next_nightly(nightly_at, as_of - NIGHTLY_GRACE - day - timedelta(seconds=1))
+    before = next_nightly(nightly_at, run - day - timedelta(hours=2))
+    if newest >= run or not watched.opening.open_time(before, run):
+        return Verdict(silent=False, since=newest, says="The last nightly run has brought sales to METRC.")
+    says = f"The last nightly run, {spoken(as_of - run)} ago, has brought nothing to METRC."
+    return Verdict(silent=True, since=run, says=says)
 
 
 def posts_failing(facts: Facts) -> Answer:
@@ -476,7 +541,7 @@ def export_stale(facts: Facts) -> Answer:
 def step_of(days: int) -> int | None:
     """The tightest step that so many days left have reached; from one day on each day is a step. None: not yet."""
     if days < STEPS[-1]:
-        return days
+        return max(days, -TOLD_AFTER)
     return next((step for step in reversed(STEPS) if days <= step), None)
 
 
@@ -607,11 +672,12 @@ _AT_A_TURN: Final = _LOCAL - {Kind.KEY_EXPIRY} | {
 
 
 def posted(
-    lines: Iterable[PosSaleLine], receipts: Sequence[MetrcReceipt], deliveries: Sequence[MetrcDelivery]
+    lines: Iterable[PosSaleLine], receipts: Sequence[MetrcReceipt], deliveries: Sequence[MetrcDelivery], zone: str
 ) -> tuple[tuple[Posted, ...], frozenset[str]]:
     """Every POS sale with when METRC recorded it, and the ids of those the POS says were refused.
 
     By number, else by the receipt id that the POS stores, else by the moment: nearest first, a record for one sale each.
+    METRC tells the wall clock of ``zone``, where one hour of the year comes twice.
     """
     sales = sales_of(lines)
     by_number = {_key(r.external_number): r for r in receipts if r.external_number}
@@ -622,7 +688,7 @@ def posted(
         [(r.sold_at, r.recorded_at or r.sold_at) for r in receipts if r.id not in taken and r.sold_at]
         + [(d.sold_at, d.recorded_at or d.sold_at) for d in deliveries if d.sold_at]
     )
-    found = tuple(_post(sale, own[sale.sale_id], loose) for sale in sales)
+    found = tuple(_post(sale, own[sale.sale_id], loose, zone) for sale in sales)
     refused = {s.sale_id for s, p in zip(sales, found, strict=True) if s.submission is Submission.FAILED and _open(p)}
     return found, frozenset(refused)
 
@@ -634,20 +700,25 @@ def _own_receipt(
     return by_number.get(_key(sale.sale_id)) or next((receipt for receipt in stored if receipt), None)
 
 
-def _post(sale: PosSale, receipt: MetrcReceipt | None, loose: list[tuple[datetime, datetime]]) -> Posted:
-    recorded = (receipt.recorded_at or receipt.sold_at or sale.sold_at) if receipt else _by_moment(sale, loose)
+def _post(sale: PosSale, receipt: MetrcReceipt | None, loose: list[tuple[datetime, datetime]], zone: str) -> Posted:
+    recorded = (receipt.recorded_at or receipt.sold_at or sale.sold_at) if receipt else _by_moment(sale, loose, zone)
     parked = sale.is_void or sale.submission is Submission.FAILED
     return Posted(sale.sale_id, sale.sold_at, recorded, parked)
 
 
-def _by_moment(sale: PosSale, loose: list[tuple[datetime, datetime]]) -> datetime | None:
+def _by_moment(sale: PosSale, loose: list[tuple[datetime, datetime]], zone: str) -> datetime | None:
     """Take the nearest record of the same moment off the list."""
-    at = bisect_left(loose, (sale.sold_at, sale.sold_at))
-    near = [place for place in (at - 1, at) if 0 <= place < len(loose)]
-    best = min(near, key=lambda place: abs(loose[place][0] - sale.sold_at), default=None)
-    if best is None or abs(loose[best][0] - sale.sold_at) > SAME_MOMENT:
-        return None
-    return loose.pop(best)[1]
+    for fold in _FOLDS:
+        at = bisect_left(loose, (sale.sold_at + fold, sale.sold_at + fold))
+        near = [place for place in (at - 1, at) if 0 <= place < len(loose)]
+        best = min(near, key=lambda place: abs(loose[place][0] - sale.sold_at - fold), default=None)
+        if best is not None and is_near(loose[best][0], sale.sold_at, zone):
+            return loose.pop(best)[1]
+    return None
+
+
+# An hour that comes twice is taken for its first time.
+_FOLDS: Final = (timedelta(0), -timedelta(hours=1), timedelta(hours=1))
 
 
 def _open(post: Posted) -> bool:
@@ -678,16 +749,12 @@ def _key(number: str | None) -> str:
     return (number or "").strip().casefold()
 
 
-def unmapped(stock: Iterable[PosPackage], items: frozenset[str]) -> frozenset[str]:
-    """Products of the POS whose METRC item is missing, or unknown to METRC.
+def unmapped(stock: Iterable[PosPackage]) -> frozenset[str] | None:
+    """Products of the POS without a METRC item; None: this export tells no items at all, so nothing can be said.
 
-    Where the POS tells no METRC items at all nothing can be said; nor of their being known, where METRC's were not read.
+    Whether METRC knows an item that is named there cannot be said either: its list tells only those that changed lately.
     """
     rows = tuple(stock)
     if not any(row.metrc_item for row in rows):
-        return frozenset()
-    return frozenset(
-        row.product_name
-        for row in rows
-        if row.metrc_item is None or (items and row.metrc_item.strip().casefold() not in items)
-    )
+        return None
+    return frozenset(row.product_name for row in rows if row.metrc_item is None)

@@ -452,10 +452,6 @@ class Statistics(Protocol):
         """When each package that changed since then did so last, oldest first."""
         ...
 
-    async def item_names(self) -> frozenset[str]:
-        """The names of METRC's items, case folded."""
-        ...
-
 
 class Holdings(Protocol):
     """What the mirrors of all facilities hold. Reads only. Raises ``StorageError``."""

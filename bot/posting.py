@@ -226,7 +226,7 @@ def _pair_by_moment(
         if not pairs[sale.sale_id]
         for receipt in left
         if receipt.sold_at is not None
-        and _is_near(receipt.sold_at, sale.sold_at, zone)
+        and is_near(receipt.sold_at, sale.sold_at, zone)
         and (quantity_on(receipt, label) == sale.quantity or not receipt.is_live)
     ]
     used: set[int] = set()
@@ -237,7 +237,7 @@ def _pair_by_moment(
     return pairs, tuple(r for r in left if r.id not in used)
 
 
-def _is_near(told: datetime, sold_at: datetime, zone: str) -> bool:
+def is_near(told: datetime, sold_at: datetime, zone: str) -> bool:
     """Whether METRC's time of a record, which is the wall clock's alone, may be the sale's."""
     return abs(told - sold_at) <= LONGEST_FOLD and apart(told, sold_at, zone) <= SAME_MOMENT
 
@@ -326,7 +326,7 @@ def _fits(sale: PosSale, receipts: tuple[MetrcReceipt, ...], evidence: Evidence)
 
 
 def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]], zone: str) -> bool:
-    return any(_is_near(at, sale.sold_at, zone) and quantity == sale.quantity for at, quantity in delivered)
+    return any(is_near(at, sale.sold_at, zone) and quantity == sale.quantity for at, quantity in delivered)
 
 
 def _key(number: str | None) -> str:

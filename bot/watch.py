@@ -24,7 +24,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from bot.alerts import Alert, Change, Policy, Seen, State, decide, entries, next_due
-from bot.backlogs import backlogs, usual_delays
+from bot.backlogs import backlogs, is_of, usual_delays
 from bot.errors import ConfigurationError, MetrcError, Problem, ProblemKind, StorageError
 from bot.in_step import AFTER, PROOF, behind
 from bot.mirror import FRESH, SyncReport, extend, is_whole, touch
@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 GAP: Final = timedelta(minutes=15)
 # Long enough for a nightly run that failed on Friday to be told on Monday.
 TAIL: Final = timedelta(hours=72)
+# What waits is followed for longer, so that growing old is not taken for having arrived.
+LONGEST_LOOK: Final = timedelta(days=14)
 RECENT: Final = timedelta(hours=6)
 TRIES: Final = 5
 # keys of one host without an answer; one or two may be a hiccup
@@ -260,7 +262,7 @@ class _Pass:
                 own: dict[Feed, Coverage | None] = {feed: await mirror.coverage(feed) for feed in tuple(Feed)}
             else:
                 own = {feed: held.get(license_number, {}).get(feed) for feed in tuple(Feed)}
-            before = self._past.shops.get(license_number, _Past())
+            before = self._past.shops.get(license_number, _Past(since=self._now))
             shops.append(_Shop(station, self._past.told_by_people(station.watched), before, own, _not_asked()))
         return sorted(shops, key=lambda shop: shop.before.last_seen or _NEVER)
 
@@ -334,10 +336,10 @@ class _Pass:
         facts = self._facts(shop)
         statistics, before = shop.station.statistics, self._past.learned.get(facts.license)
         facts = replace(facts, learned=await _learned(shop, before, self._now))
-        facts = await _with_pos(facts, shop.station)
+        facts = await _with_pos(facts, shop.station, _looks_back(shop, self._now))
         if facts.posts is None:
             facts = replace(facts, newest_record=await statistics.newest_record())
-        facts = replace(facts, behind=await _behind(facts, statistics))
+        facts = replace(facts, behind=await _behind(facts, statistics, shop.held[Feed.PACKAGES_ACTIVE]))
         facts = replace(facts, unheld=await _news(self._desk.unheld, facts.watched))
         after = self._after(shop, facts)
         shop.looked = _with_news(facts, after, await _news(self._desk.duplicates, facts.watched))
@@ -354,10 +356,12 @@ class _Pass:
             at=self._now,
             facilities=shop.facilities,
             feeds=feeds,
-            watching_since=self._past.since,
+            watching_since=max(self._past.since, shop.before.since or self._past.since),
             last_seen=self._last_seen(shop, feeds),
+            blind=0 if any(reading.was_read for reading in feeds.values()) else shop.before.blind + 1,
             read_at={feed: coverage.read_at for feed, coverage in shop.held.items() if coverage is not None},
             refused=self._past.refused.get(shop.watched.shop.license, {}),
+            sync_begun=self._past.begun.get(shop.watched.shop.license),
             families=shop.before.families,
             filling=shop.touched and bool(shop.filling(self._now)),
         )
@@ -370,7 +374,14 @@ class _Pass:
 
     @staticmethod
     def _after(shop: _Shop, facts: Facts) -> _Past:
-        return replace(shop.before, last_seen=facts.last_seen, families=_families(shop.before, facts.feeds))
+        waits = shop.before.waits_since if facts.posts is None else _waits_since(facts)
+        return replace(
+            shop.before,
+            last_seen=facts.last_seen,
+            blind=facts.blind,
+            waits_since=waits,
+            families=_families(shop.before, facts.feeds),
+        )
 
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -444,44 +455,69 @@ def _families(before: _Past, feeds: Mapping[Feed, Reading[datetime]]) -> frozens
     return before.families | {FAMILIES[feed] for feed, reading in feeds.items() if reading.was_read}
 
 
-async def _with_pos(facts: Facts, station: Station) -> Facts:
+async def _with_pos(facts: Facts, station: Station, since: datetime) -> Facts:
+    """``since``: from when on sales are laid beside METRC's."""
     if station.pos is None:
         return facts
     books = await station.pos.read(facts.at)
     lines = books.sales.value
     facts = replace(facts, exported=_exported(books))
     if books.inventory.value is not None:
-        rows = books.inventory.value
-        # without a single item in the POS nothing can be said, and nothing is asked
-        items = await station.statistics.item_names() if any(row.metrc_item for row in rows) else frozenset()
-        facts = replace(facts, unmapped=tuple(sorted(unmapped(rows, items))))
+        products = unmapped(books.inventory.value)
+        facts = replace(facts, unmapped=None if products is None else tuple(sorted(products)))
     if lines is None or facts.sales_read_at is None:
         return facts
-    since = facts.at - TAIL
     # a receipt may bear a slightly earlier sale time than the sale
     receipts, deliveries = await station.statistics.sold(since - timedelta(hours=1))
-    posts, refused = posted((line for line in lines if line.sold_at >= since), receipts, deliveries)
-    lost = failed(posts, refused, facts.watched.shop, facts.law, facts.sales_read_at)
+    shop = facts.watched.shop
+    posts, refused = posted((line for line in lines if line.sold_at >= since), receipts, deliveries, shop.time_zone)
+    lost = failed(posts, refused, shop, facts.law, facts.sales_read_at)
     newest = max((receipt.recorded_at for receipt in receipts if receipt.recorded_at), default=None)
     return replace(facts, posts=posts, failed=lost, newest_record=newest, recent=_recent(posts, facts.at))
 
 
-async def _behind(facts: Facts, statistics: Statistics) -> Verdict | None:
-    """Whether METRC's list of packages is behind its sales. Its past is read only where it may be."""
+def _looks_back(shop: _Shop, now: datetime) -> datetime:
+    """From when on sales are laid beside METRC's: some days, or from the oldest on that was still waiting before."""
+    start = now - TAIL
+    waits, held = shop.before.waits_since, [shop.held[feed] for feed in SALES]
+    if waits is None or not all(is_whole(part, waits) for part in held):
+        return start
+    return max(min(start, waits), now - LONGEST_LOOK)
+
+
+def _waits_since(facts: Facts) -> datetime | None:
+    """When the oldest sale was rung up that is not in METRC and still should be."""
+    lost = frozenset(facts.failed)
+    open_ = (p.sold_at for p in facts.posts or () if p.recorded_at is None and (p.sale_id in lost or not p.parked))
+    return min(open_, default=None)
+
+
+def _recent(posts: Iterable[Posted], now: datetime) -> tuple[timedelta, ...]:
+    """What was recorded lately, and did not wait out an outage."""
+    times = [(post.sold_at, post.recorded_at) for post in posts if post.recorded_at]
+    flushed = backlogs(times)
+    return tuple(
+        recorded - sold
+        for sold, recorded in times
+        if recorded > now - RECENT and not any(is_of(backlog, sold, recorded) for backlog in flushed)
+    )
+
+
+async def _behind(facts: Facts, statistics: Statistics, packages: Coverage | None) -> Verdict | None:
+    """Whether METRC's list of packages is behind its sales. Its past is read only where it may be.
+
+    Where the bot itself has not read all of the list since the newest change, nothing can be said.
+    """
     as_of, record = facts.sales_read_at, facts.newest_record
     if as_of is None or record is None:
         return None
     newest = await statistics.newest_change()
-    if newest is None:
+    if newest is None or not is_whole(packages, newest):
         return None
     since = min(newest, record) - PROOF
     may_be = record - newest > AFTER
     recorded = await statistics.recorded(since) if may_be else ()
     return behind([at for _, at in recorded], await statistics.changed(since) if may_be else [newest], as_of)
-
-
-def _recent(posts: Iterable[Posted], now: datetime) -> tuple[timedelta, ...]:
-    return tuple(p.recorded_at - p.sold_at for p in posts if p.recorded_at and p.recorded_at > now - RECENT)
 
 
 def _exported(books: PosBooks) -> Reading[datetime] | None:
@@ -524,8 +560,11 @@ async def _learned(shop: _Shop, before: Learned | None, now: datetime) -> Learne
     enough = held is not None and now - held.window.start >= LEAST_HISTORY
     if before is not None and not _must_learn(shop.watched, before, now, enough=enough):
         return before
+    today = shop.watched.opening.day_of(now)
     if held is None or not enough:
-        return Learned(shop.watched.opening.day_of(now))
+        # a hole, as after a sleep, unteaches nothing
+        is_known = before is not None and today - before.on <= HISTORY
+        return before if before is not None and is_known else Learned(today)
     recorded = await shop.station.statistics.recorded(max(now - HISTORY, held.window.start))
     learned = await asyncio.to_thread(learned_from, recorded, shop.watched, now)
     if learned.rhythm is not None and (before is None or before.rhythm is None):
@@ -578,9 +617,16 @@ async def try_out(station: Station, now: datetime) -> BackTest:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """Of one shop. ``unmapped`` and ``duplicates``: what was there before and is no news; None: never looked."""
+    """Of one shop. ``unmapped`` and ``duplicates``: what was there before and is no news; None: never looked.
+
+    ``since``: when it was watched first; None: always. ``blind``: rounds in a row that read nothing of METRC.
+    ``waits_since``: when the oldest sale was rung up that METRC does not have and should.
+    """
 
     last_seen: datetime | None = None
+    since: datetime | None = None
+    blind: int = 0
+    waits_since: datetime | None = None
     families: frozenset[str] = frozenset()
     unmapped: frozenset[str] | None = None
     duplicates: frozenset[str] | None = None
@@ -596,6 +642,7 @@ class _Memories:
     closed_days: Mapping[str, tuple[date, ...]]
     issued: Mapping[str, date]
     refused: Mapping[str, Mapping[Feed, str]]
+    begun: Mapping[str, datetime]
 
     def told_by_people(self, watched: Watched) -> Watched:
         """The shop with its days that are closed for once, and with the day on which its key was renewed."""
@@ -615,6 +662,11 @@ async def close_day(memory: Memory, license_number: str, day: date, now: datetim
 async def key_renewed(memory: Memory, license_number: str, on: date, now: datetime) -> None:
     """Somebody has renewed the METRC user key on that date; an earlier date in the configuration no longer counts."""
     await memory.remember("key_issued_on", {license_number: json.dumps(str(on))}, now)
+
+
+async def syncing(memory: Memory, license_number: str, now: datetime) -> None:
+    """A sync begins: from here on its lists are expected to be read."""
+    await memory.remember("sync_begun", {license_number: json.dumps(str(now))}, now)
 
 
 async def synced(memory: Memory, license_number: str, report: SyncReport, now: datetime) -> None:
@@ -654,6 +706,7 @@ async def _recall(memory: Memory, now: datetime) -> _Memories:
             lic: date.fromisoformat(json.loads(text)) for lic, text in (await memory.recall("key_issued_on")).items()
         },
         refused={lic: _refusals(text) for lic, text in (await memory.recall("refused")).items()},
+        begun={lic: _time(json.loads(text)) for lic, text in (await memory.recall("sync_begun")).items()},
     )
 
 
@@ -671,6 +724,9 @@ def _past_text(past: _Past) -> str:
     return json.dumps(
         {
             "last_seen": past.last_seen and str(past.last_seen),
+            "since": past.since and str(past.since),
+            "blind": past.blind,
+            "waits_since": past.waits_since and str(past.waits_since),
             "families": sorted(past.families),
             "unmapped": None if past.unmapped is None else sorted(past.unmapped),
             "duplicates": None if past.duplicates is None else sorted(past.duplicates),
@@ -682,6 +738,9 @@ def _past(text: str) -> _Past:
     kept = json.loads(text)
     return _Past(
         last_seen=kept["last_seen"] and _time(kept["last_seen"]),
+        since=_time_or_none(kept.get("since")),
+        blind=kept.get("blind", 0),
+        waits_since=_time_or_none(kept.get("waits_since")),
         families=frozenset(kept["families"]),
         unmapped=None if kept["unmapped"] is None else frozenset(kept["unmapped"]),
         duplicates=None if kept["duplicates"] is None else frozenset(kept["duplicates"]),
@@ -718,3 +777,7 @@ def _days(text: str) -> tuple[date, ...]:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _time_or_none(text: str | None) -> datetime | None:
+    return _time(text) if text else None

@@ -12,11 +12,10 @@ from sqlalchemy import Row, Select, func, select
 from bot.model import Coverage, Feed, MetrcDelivery, MetrcReceipt
 from storage.engine import Database
 from storage.rows import UNTOLD, coverage_of
-from storage.tables import CoverageRow, DeliveryRow, ItemRow, PackageRow, ReceiptRow, table_of
+from storage.tables import CoverageRow, DeliveryRow, PackageRow, ReceiptRow, table_of
 
 _RECEIPTS = table_of(ReceiptRow)
 _DELIVERIES = table_of(DeliveryRow)
-_ITEMS = table_of(ItemRow)
 _PACKAGES = table_of(PackageRow)
 _COVERAGE = table_of(CoverageRow)
 
@@ -71,11 +70,6 @@ class SqlStatistics:
         changed_at = _PACKAGES.c.changed_at
         mine = select(changed_at).where(_PACKAGES.c.license == self._license, changed_at >= since)
         return tuple(row.changed_at for row in await self._all(mine.order_by(changed_at)))
-
-    async def item_names(self) -> frozenset[str]:
-        """The names of METRC's items, case folded."""
-        found = await self._all(select(_ITEMS.c.name).where(_ITEMS.c.license == self._license))
-        return frozenset(row.name.casefold() for row in found if row.name)
 
     def _receipts(self, since: datetime) -> Select[Any]:
         # the body is most of a row, and nobody here reads it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -27,6 +28,7 @@ from bot.monitors import (
     MONITORS,
     PATIENCE,
     SYNC_PATIENCE,
+    SYNCED,
     Facts,
     Learned,
     Watched,
@@ -208,6 +210,26 @@ def test_a_second_key_that_dies_later_is_a_dead_key():
     assert kinds(*refused) == {Kind.DEAD_KEY, Kind.CANNOT_SEE}
 
 
+def test_keys_that_died_together_stay_an_outage_and_nobody_is_told_to_renew_them():
+    """Forty minutes later they have still died in the same moment; what they share may have ended, and that is said."""
+    shops = [replace(another(n, last_seen=NOW - 40 * MINUTE), facilities=refused_key()) for n in range(3)]
+    assert kinds(*shops) == {Kind.METRC_OUTAGE}
+    outage = seen(shops).conditions[0]
+    assert "refuses every key since the same moment" in outage.says
+    assert "vendor key" in outage.remedy
+    assert "renew none of them" in outage.remedy
+
+
+def test_keys_that_cannot_be_read_are_no_outage():
+    """Two references that point nowhere never came to METRC: each is told as that."""
+    gone = Reading("metrc", "GET /facilities/v2/", problem=Problem(ProblemKind.UNAUTHORIZED, "env:KEY is not set"))
+    assert kinds(*(replace(another(n), facilities=gone) for n in range(2))) == {Kind.DEAD_KEY}
+
+
+def refused_key():
+    return Reading("metrc", "GET /facilities/v2/", problem=Problem(ProblemKind.UNAUTHORIZED, "Refused.", status=401))
+
+
 def test_one_dead_key_at_many_shops_is_not_an_outage():
     """A single key says nothing about the host."""
     refused = [
@@ -258,6 +280,14 @@ def test_not_having_looked_is_told_after_a_quarter_of_an_hour():
     assert only(blind).kind is Kind.CANNOT_SEE
     assert "METRC has not been read for 16 min. METRC said rate_limited." in only(blind).says
     assert Kind.SYNC_SILENT in unknown(blind)
+
+
+def test_looks_in_vain_are_told_however_far_apart():
+    """Whoever looks by hand each half hour has no unbroken watch; three looks in vain are told all the same."""
+    limited = {feed: problem(ProblemKind.RATE_LIMITED) for feed in FAMILIES}
+    by_hand = but(feeds=limited, last_seen=NOW - 2 * HOUR, watching_since=NOW)
+    assert kinds(replace(by_hand, blind=2)) == set()
+    assert only(replace(by_hand, blind=3)).kind is Kind.CANNOT_SEE
 
 
 def test_a_bot_that_was_down_does_not_blame_metrc():
@@ -319,6 +349,17 @@ def test_a_sync_that_does_not_run_names_no_list():
     assert kinds(but(read_at=dict.fromkeys(Feed, NOW - 9 * DAY) | dict.fromkeys(FAMILIES, NOW))) == set()
 
 
+def test_a_sync_that_begins_and_never_gets_to_its_lists_is_told_once():
+    """However many lists there are; one that METRC refused is told with its own words instead."""
+    old = HEALTHY.read_at | dict.fromkeys(SYNCED, NOW - DAY)
+    assert kinds(but(read_at=old, sync_begun=NOW - SYNC_PATIENCE - MINUTE)) == set()
+    found = only(but(read_at=old, sync_begun=NOW - MINUTE))
+    assert (found.kind, found.since) == (Kind.FEED_UNREAD, NOW - DAY)
+    assert "have not been read for 1 day: the sync does not get to them." in found.says
+    fresh = HEALTHY.read_at | {Feed.ITEMS: NOW - DAY}
+    assert len(seen([but(read_at=fresh, sync_begun=NOW, refused={Feed.ITEMS: "METRC said no."})]).conditions) == 1
+
+
 def test_a_list_of_packages_that_is_behind_the_sales_is_told():
     """With what not to do, and what reads afresh; where it cannot be told it is unknown."""
     said = Verdict(silent=True, since=NOW - 40 * MINUTE, says="METRC has recorded 9 sales.", waiting=9)
@@ -376,6 +417,37 @@ def test_a_pos_that_posts_at_night_is_late_only_after_its_run():
         feeds = {feed: held(at) for feed in FAMILIES}
         facts = but(watched=watched, at=at, feeds=feeds, last_seen=at, exported=None, posts=posts)
         assert (kinds(facts) == {Kind.SYNC_SILENT}) is silent
+
+
+def test_a_nightly_pos_that_cannot_be_read_is_judged_by_its_runs():
+    """Three healthy days raise nothing, whatever the hour; a run that left nothing is told an hour after it began."""
+    nightly = replace(SHOP, posting=Posting.NIGHTLY, nightly_at="04:00 America/Denver")
+    watched = replace(WATCHED, shop=nightly)
+    run = datetime(2026, 3, 3, 11, tzinfo=UTC)
+
+    def at(moment, newest):
+        feeds = {feed: held(moment) for feed in FAMILIES}
+        facts = but(watched=watched, at=moment, feeds=feeds, last_seen=moment, exported=None, posts=None)
+        return kinds(replace(facts, newest_record=newest, learned=None, read_at=dict.fromkeys(Feed, moment)))
+
+    for quarters in range(3 * 96):
+        moment = run + HOUR + quarters * 15 * MINUTE
+        assert at(moment, run + (moment - HOUR - run) // DAY * DAY + 5 * MINUTE) == set()
+    assert at(run + HOUR, run - DAY) == set()
+    assert at(run + HOUR + MINUTE, run - DAY) == {Kind.SYNC_SILENT}
+
+
+def test_a_run_after_a_closed_day_may_bring_nothing():
+    """Nothing was sold, so nothing is to be posted."""
+    nightly = replace(SHOP, posting=Posting.NIGHTLY, nightly_at="04:00 America/Denver")
+    shut = opening("America/Denver", "Mo-Su 09:00-21:00", [date(2026, 3, 2)])
+    facts = but(watched=replace(WATCHED, shop=nightly, opening=shut), posts=None, newest_record=NOW - 31 * HOUR)
+    assert kinds(facts) == set()
+
+
+def test_days_without_a_sale_do_not_say_that_what_waited_has_arrived():
+    """The POS has sold nothing in the days that are looked at: unknown, which closes nothing."""
+    assert Kind.SYNC_SILENT in unknown(but(posts=()))
 
 
 def test_without_a_pos_the_cadence_is_judged():
@@ -515,7 +587,7 @@ def test_sales_are_matched_by_number_by_id_and_by_moment():
     lines = [line("S1", 50), line("S2", 40, receipt_id="0000880102"), line("S3", 30), line("S4", 20), line("S5", 10)]
     receipts = [receipt(880101, 50, "s1"), receipt(880102, 41), receipt(880103, 30)]
     delivered = [MetrcDelivery(1, None, NOW - 20 * MINUTE, NOW - 15 * MINUTE)]
-    found, refused = posted(lines, receipts, delivered)
+    found, refused = posted(lines, receipts, delivered, "UTC")
     assert [(p.sale_id, p.recorded_at and (NOW - p.recorded_at) // MINUTE) for p in found] == [
         ("S1", 48),
         ("S2", 39),
@@ -528,14 +600,14 @@ def test_sales_are_matched_by_number_by_id_and_by_moment():
 
 def test_a_record_accounts_for_one_sale():
     """Two sales of the same moment and one receipt: one of them waits."""
-    found, _ = posted([line("S1", 30), line("S2", 30)], [receipt(1, 30)], [])
+    found, _ = posted([line("S1", 30), line("S2", 30)], [receipt(1, 30)], [], "UTC")
     assert sum(post.recorded_at is None for post in found) == 1
 
 
 def test_voided_and_refused_sales_do_not_wait():
     """A void needs no receipt, a refused post will not bring one; the refused one is told by name."""
     lines = [line("S1", 30, is_void=True), line("S2", 20, submission=Submission.FAILED)]
-    found, refused = posted(lines, [], [])
+    found, refused = posted(lines, [], [], "UTC")
     assert all(post.parked for post in found)
     assert refused == {"S2"}
 
@@ -550,11 +622,26 @@ def test_a_sale_overtaken_for_longer_than_its_time_has_failed():
 
 
 def test_products_without_a_metrc_item_are_unmapped():
-    """Missing or unknown items count; where the POS tells no items, or METRC's were not read, nothing is claimed."""
+    """Missing items count; an export that tells no items says nothing, and is not taken for one in which all are mapped."""
 
     def stock(*items):
         return [PosPackage(str(n), "x", Decimal(1), "Each", f"P{n}", metrc_item=item) for n, item in enumerate(items)]
 
-    assert unmapped(stock("Known", None, "Strange"), frozenset({"known"})) == {"P1", "P2"}
-    assert unmapped(stock("Known", None), frozenset()) == {"P1"}
-    assert unmapped(stock(None, None), frozenset({"known"})) == frozenset()
+    assert unmapped(stock("Known", None, "Strange")) == {"P1"}
+    assert unmapped(stock("Known")) == frozenset()
+    assert unmapped(stock(None, None)) is None
+
+
+@pytest.mark.parametrize("with_receipts", [True, False])
+def test_sales_of_the_hour_that_comes_twice_are_matched(with_receipts):
+    """METRC tells the wall clock alone, and is read as its first time; forty sales over the night, none is lost."""
+    zone = ZoneInfo("America/Denver")
+    sold = [datetime(2026, 11, 1, 6, tzinfo=UTC) + n * 7 * MINUTE for n in range(40)]
+    lines = [replace(line(f"S{n}", 0), sold_at=at) for n, at in enumerate(sold)]
+    told = [at.astimezone(zone).replace(fold=0).astimezone(UTC) for at in sold]
+    pairs = list(enumerate(zip(told, sold, strict=True)))
+    receipts = [MetrcReceipt(n, None, None, wall, at + MINUTE) for n, (wall, at) in pairs if with_receipts]
+    delivered = [MetrcDelivery(n, None, wall, at + MINUTE) for n, (wall, at) in pairs if not with_receipts]
+    found, _ = posted(lines, receipts, delivered, "America/Denver")
+    assert told != sold
+    assert sorted(post.recorded_at for post in found if post.recorded_at) == [at + MINUTE for at in sold]

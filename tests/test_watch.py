@@ -15,7 +15,7 @@ from bot.errors import Problem, ProblemKind, StorageError
 from bot.mirror import GLANCE, STEP, Fed, SyncReport, freshen
 from bot.model import Feed, Window
 from bot.opening import opening
-from bot.watch import LEARNING_HOURS, ONCE, SALES, Times, as_json, close_day, key_renewed, synced, try_out
+from bot.watch import LEARNING_HOURS, ONCE, SALES, Times, as_json, close_day, key_renewed, learned_of, synced, try_out
 from storage.books import open_books
 from tests.watched import DAY, HOLD, HOUR, MINUTE, NOW, ROUND, House
 
@@ -239,6 +239,68 @@ async def test_a_sync_keeps_what_metrc_said_of_lists_that_it_could_not_read(hous
     await synced(house.memory, "L0", SyncReport((Fed("pos", 9),), 3), NOW + 2 * HOUR)
     await house.run(NOW + 2 * HOUR + ROUND, NOW + 3 * HOUR)
     assert house.told[1:] == [(What.RESOLVE, Kind.FEED_UNREAD)]
+
+
+async def test_keys_that_die_together_are_one_outage_to_its_end(make):
+    """Ten shops with keys of their own, all refused for forty minutes: one message, one end, nobody renews a good key."""
+    house = await make(shops=10)
+    await house.run(NOW, NOW + ROUND)
+    house.world.dead_keys = {f"env:KEY{n}" for n in range(10)}
+    await house.run(NOW + 2 * ROUND, NOW + 10 * ROUND)
+    house.world.dead_keys = set()
+    await house.run(NOW + 11 * ROUND, NOW + 14 * ROUND)
+    assert house.told == [(What.FIRE, Kind.METRC_OUTAGE), (What.RESOLVE, Kind.METRC_OUTAGE)]
+
+
+async def test_a_bot_that_was_away_for_hours_blames_no_list(make):
+    """A slow shop, a sale each half hour: what the bot itself has not read of the packages is no standstill of METRC's."""
+    house = await make()
+    every, house.world.sales = house.world.sales, None
+    house.world.sales = lambda *span: [at for at in every(*span) if at.minute % 30 == 0]
+    await house.run(NOW - 2 * HOUR, NOW, every=3 * ROUND)
+    for minutes in (288, 298):
+        assert (await house.round(NOW + minutes * MINUTE, ONCE)).opened == ()
+
+
+async def test_a_hole_after_a_sleep_unteaches_nothing(house):
+    """Five weeks were learned from; five days away leave a hole, and what is usual here is still known."""
+    await freshen_sales(house, NOW - 35 * DAY, NOW)
+    await house.round(NOW)
+    before = await learned_of(house.memory, "L0")
+    assert before.law is not None
+    await house.round(NOW + 5 * DAY)
+    assert (await learned_of(house.memory, "L0")).law == before.law
+
+
+async def test_what_waits_does_not_arrive_by_growing_old(house):
+    """The feed dies for five days of selling: told once and repeated, never said to be over; and its age is the true one."""
+    house.desk.stations[0].pos.memory = 10 * DAY
+    await freshen_sales(house, NOW - 20 * DAY, NOW)
+    await house.run(NOW - HOUR, NOW)
+    house.world.falls_silent("L0", NOW)
+    await house.run(NOW + HOUR, NOW + 5 * DAY, every=HOUR)
+    assert What.RESOLVE not in {what for what, _ in house.told}
+    [alert] = [alert for alert in await house.alerts.known(NOW + 5 * DAY) if alert.is_live]
+    assert alert.kind is Kind.SYNC_SILENT
+    assert "the oldest for 4 days 23 h" in alert.members[0].says
+
+
+async def freshen_sales(house, since, until):
+    station = house.desk.stations[0]
+    for feed in SALES:
+        await freshen(station.metrc(), station.mirror, feed, since, until)
+
+
+async def test_a_shop_that_is_new_has_the_patience_of_a_new_one(make):
+    """One fault in its first round, hours after the bot began: it is not said to have been unread since then."""
+    house = await make(shops=2)
+    both = house.desk.stations
+    house.desk = replace(house.desk, stations=both[:1])
+    await house.run(NOW, NOW + HOUR)
+    house.desk = replace(house.desk, stations=both)
+    house.world.broken = {"transfers"}
+    await house.run(NOW + HOUR + ROUND, NOW + HOUR + ROUND)
+    assert house.told == []
 
 
 async def test_shops_that_cannot_be_seen_together_share_a_message(make):

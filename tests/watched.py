@@ -122,13 +122,15 @@ class Metrc:
 
 
 class Pos:
-    """A POS that knows its sales of the last two days."""
+    """A POS that knows its sales of the last two days, or of ``memory``."""
+
+    memory = 2 * DAY
 
     def __init__(self, world, shop):
         self.world, self.shop = world, shop
 
     async def read(self, now):
-        sold = self.world.sales(self.shop, now - 2 * DAY, now)
+        sold = self.world.sales(self.shop, now - self.memory, now)
         lines = tuple(
             PosSaleLine(f"S{int(at.timestamp() // 600)}", "1", "1A4FF0100000022000001002", Decimal(1), at)
             for at in sold

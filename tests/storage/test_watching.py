@@ -56,12 +56,6 @@ async def test_a_shop_without_records_has_no_newest_one(books):
     empty = SqlStatistics(books.database, "L9")
     assert await empty.newest_record() is None
     assert await empty.recorded(NOW - HOUR) == ()
-    assert await empty.item_names() == frozenset()
-
-
-async def test_item_names_are_case_folded(statistics):
-    """Names are compared without regard to case; items without a name have none."""
-    assert await statistics.item_names() == {"night lantern"}
 
 
 async def test_receipts_and_deliveries_are_read_at_one_moment(statistics):
