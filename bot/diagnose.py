@@ -57,7 +57,7 @@ def diagnose(evidence: Evidence, diagnosis_id: str) -> Diagnosis:
         if cause is Cause.UNKNOWN
         else _confidence(lead, gap, outcomes, provisional=provisional),
         provisional=provisional,
-        headline=lead.headline if lead else _headline(cause, gap, outcomes),
+        headline=lead.headline if lead else _headline(cause, gap, evidence, outcomes),
         action=action or _action(cause, evidence, outcomes),
         must_not=_must_not(cause, action, outcomes),
         gap=gap,
@@ -229,11 +229,13 @@ def _may_count(cause: Cause, outcomes: Sequence[Outcome]) -> bool:
     return cause is Cause.COUNT_ERROR and all(outcome.result is Result.CLEAR for outcome in others)
 
 
-def _headline(cause: Cause, gap: Gap | None, outcomes: Sequence[Outcome]) -> str:
+def _headline(cause: Cause, gap: Gap | None, evidence: Evidence, outcomes: Sequence[Outcome]) -> str:
     unread = _unread(outcomes)
     if cause is not Cause.NONE or gap is None:
         # the earliest check that could not tell is what keeps the later ones from telling
         return unread[0].summary
+    if _is_nowhere(evidence):
+        return "Neither system has any record of this label, and nothing of it is on its way."
     if gap.pos is None and gap.metrc is None:
         return "Neither system counts this label here, and nothing about it is open."
     agreed = f"POS and METRC agree on {plain(gap.metrc or Decimal(0))} {gap.unit}"
@@ -241,7 +243,19 @@ def _headline(cause: Cause, gap: Gap | None, outcomes: Sequence[Outcome]) -> str
     return f"{agreed}, but {names} could not be fully checked." if unread else f"Nothing is wrong: {agreed}."
 
 
+def _is_nowhere(evidence: Evidence) -> bool:
+    """Whether both systems were asked, and neither knows the label at all."""
+    both = (evidence.package, evidence.pos_rows)
+    return all(reading.was_read for reading in both) and not any(reading.value for reading in both)
+
+
 def _action(cause: Cause, evidence: Evidence, outcomes: Sequence[Outcome]) -> Action:
+    if cause is Cause.NONE and _is_nowhere(evidence):
+        text = (
+            "Nothing to do in either system. If such a package is in front of you, read its tag again; if the tag is right, "
+            "ask again with what the shelf says."
+        )
+        return Action(ActionKind.NONE, text)
     if cause is Cause.NONE:
         return Action(ActionKind.NONE, "Nothing to do.")
     gate = next((outcome for outcome in outcomes if outcome.closes), None)

@@ -301,7 +301,8 @@ def dead_key(facts: Facts) -> Answer:
     says = f"METRC refuses the user key ({key})."
     if problem.status is None:  # it never came to METRC
         return (_found(facts, Kind.DEAD_KEY, key, f"The key cannot be read: {problem.says}.", _where(key)),)
-    return (_found(facts, Kind.DEAD_KEY, key, says, renewal(key)),)
+    first = "Look first in METRC whether somebody has made a new key: then only that one is missing here."
+    return (_found(facts, Kind.DEAD_KEY, key, says, f"{first} Else: {renewal(key)}"),)
 
 
 def _where(reference: str) -> str:

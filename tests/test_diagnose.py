@@ -92,7 +92,8 @@ def test_a_label_that_nobody_counts():
     """Neither system has it, and nothing is open."""
     diagnosis = judged(replace(unstocked(), package=nothing(), near=read(()), elsewhere=read(())))
     assert diagnosis.cause is Cause.NONE
-    assert diagnosis.headline.startswith("Neither system counts this label here")
+    assert diagnosis.headline.startswith("Neither system has any record of this label")
+    assert "read its tag again" in diagnosis.action.text
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
