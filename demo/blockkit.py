@@ -1,11 +1,13 @@
 """Refuses the Block Kit payloads that Slack would refuse, with Slack's kind of sentence and a JSON pointer.
 
 The rules are tables of small checks; a check takes a value and where it stands and yields one sentence per problem.
-Only the long-established blocks are known. Newer ones are refused, because not every client draws them.
+Only the long-established blocks are known. Newer ones are refused, because not every client draws them. Lengths are in
+UTF-16 units, as clients count: an emoji is two.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -38,7 +40,7 @@ def characters(value: object) -> int:
     if not isinstance(value, dict):
         return 0
     own = value.get("text")
-    return (len(own) if isinstance(own, str) else 0) + sum(characters(part) for part in value.values())
+    return (_length(own) if isinstance(own, str) else 0) + sum(characters(part) for part in value.values())
 
 
 def _problem(sentence: str, pointer: str) -> str:
@@ -54,8 +56,20 @@ def _string(most: int, least: int = 1) -> Check:
             yield _problem("must be a string", pointer)
         elif len(value) < least:
             yield _problem(f"must be more than {least - 1} characters", pointer)
-        elif len(value) > most:
+        elif _length(value) > most:
             yield _problem(f"must be less than {most + 1} characters", pointer)
+
+    return check
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _pattern(form: str, example: str) -> Check:
+    def check(value: object, pointer: str) -> Iterator[str]:
+        if not isinstance(value, str) or not re.fullmatch(form, value):
+            yield _problem(f"must be like {example}", pointer)
 
     return check
 
@@ -79,6 +93,11 @@ def _integer(least: int, most: int) -> Check:
             yield _problem(f"must be a whole number from {least} to {most}", pointer)
 
     return check
+
+
+def _number(value: object, pointer: str) -> Iterator[str]:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        yield _problem("must be a number", pointer)
 
 
 def _anything(value: object, pointer: str) -> Iterator[str]:  # noqa: ARG001 - a check that never objects
@@ -196,6 +215,10 @@ def _picker(**initial: Check) -> Check:
 def _initial_is_offered(value: object, pointer: str) -> Iterator[str]:
     if isinstance(value, dict) and "initial_option" in value and value["initial_option"] not in _offered(value):
         yield _problem("must be one of the options", f"{pointer}/initial_option")
+    if isinstance(value, dict) and isinstance(value.get("initial_options"), list | tuple):
+        offered = _offered(value)
+        if any(one not in offered for one in value["initial_options"]):
+            yield _problem("must all be among the options", f"{pointer}/initial_options")
 
 
 def _offered(element: Json) -> list[object]:
@@ -217,6 +240,18 @@ def _choices(**initial: Check) -> Check:
 def _typed_input(required: Mapping[str, Check] | None = None, **more: Check) -> Check:
     shared = {"placeholder": _plain(150), "focus_on_load": _boolean, "dispatch_action_config": _DISPATCH}
     return _element(required or {}, {**shared, "initial_value": _string(3000, 0), **more})
+
+
+def _initial_fits(value: object, pointer: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
+    least, most, first = value.get("min_length", 0), value.get("max_length", 3000), value.get("initial_value", "")
+    if not isinstance(least, int) or not isinstance(most, int):
+        return
+    if least > most:
+        yield _problem("min_length must not be more than max_length", pointer)
+    if isinstance(first, str) and _length(first) > most:
+        yield _problem("must not be longer than max_length", f"{pointer}/initial_value")
 
 
 _DISPATCH = _shape({}, {"trigger_actions_on": _listing(_one_of("on_enter_pressed", "on_character_entered"), 1, 2)})
@@ -247,8 +282,8 @@ _CHOSEN: dict[str, Check] = {
         response_url_enabled=_boolean,
         filter=_anything,
     ),
-    "datepicker": _picker(initial_date=_string(10, 10)),
-    "timepicker": _picker(initial_time=_string(5, 5), timezone=_string(100)),
+    "datepicker": _picker(initial_date=_pattern(r"\d{4}-\d{2}-\d{2}", "2026-03-03")),
+    "timepicker": _picker(initial_time=_pattern(r"\d{2}:\d{2}", "09:30"), timezone=_string(100)),
     "checkboxes": _choices(initial_options=_listing(_CHOICE, 1, 10)),
     "radio_buttons": _choices(initial_option=_CHOICE),
 }
@@ -257,7 +292,10 @@ _CHOSEN_MANY: dict[str, Check] = {
     "multi_users_select": _picker(initial_users=_listing(_string(20), 1, 100), max_selected_items=_integer(1, 100)),
 }
 _WRITTEN: dict[str, Check] = {
-    "plain_text_input": _typed_input(multiline=_boolean, min_length=_integer(0, 3000), max_length=_integer(1, 3000)),
+    "plain_text_input": _all(
+        _typed_input(multiline=_boolean, min_length=_integer(0, 3000), max_length=_integer(1, 3000)),
+        _initial_fits,
+    ),
     "number_input": _typed_input({"is_decimal_allowed": _boolean}, min_value=_string(100), max_value=_string(100)),
     "email_text_input": _typed_input(),
     "url_text_input": _typed_input(),
@@ -316,6 +354,7 @@ _RICH_TEXT = _layout({"elements": _listing(_RICH_PART, 1, 100)})
 _CELL = _typed(
     {
         "raw_text": _shape({"type": _anything, "text": _string(3000)}),
+        "raw_number": _shape({"type": _anything, "value": _number}, {"text": _string(3000)}),
         "rich_text": _RICH_TEXT,
     }
 )

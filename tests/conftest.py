@@ -6,14 +6,19 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from demo import slack_api
+from demo.slack_hooks import Hook, Hooks
 from storage import engine
 from storage.books import open_books
 from tests import once
 from tests.forked import HASTY
+from tests.handlers import blockkit
 from tests.store import Asking
 
 # What was compiled is kept, whatever the environment says: both workers and some sixty processes import it all again.
@@ -79,6 +84,32 @@ def no_power_fails(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """SQLite does not wait for the disk: a killed process loses nothing by that, and no test cuts the power."""
     if request.path.name != "test_engine.py":  # it looks at the settings themselves
         monkeypatch.setattr(engine, "_PRAGMAS", HASTY)
+
+
+@pytest.fixture(autouse=True)
+def everything_said_is_sound(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the bot sends to the stand-in of Slack, in whatever test, passes our own rules besides Slack's.
+
+    Slack itself would take a message without text, a mention out of a record, or twelve thousand characters.
+    """
+    faults: list[str] = []
+    if "tests/demo/test_slack.py" in request.path.as_posix():  # it sends by itself what no bot should
+        yield
+        return
+
+    def called(method: str, arguments: dict[str, Any]) -> slack_api.Call:
+        faults.extend(f"{method}: {fault}" for fault in blockkit.call_problems(method, arguments))
+        return known_call(method, arguments)
+
+    def responded(hooks: Hooks, hook: Hook, body: dict[str, Any]) -> None:
+        faults.extend(f"response_url: {fault}" for fault in blockkit.problems_of(body))
+        known_respond(hooks, hook, body)
+
+    known_call, known_respond = slack_api.Call, Hooks.respond
+    monkeypatch.setattr(slack_api, "Call", called)
+    monkeypatch.setattr(Hooks, "respond", responded)
+    yield
+    assert faults == []
 
 
 @pytest.fixture(scope="session")

@@ -110,8 +110,11 @@ def user(user_id: str) -> str:
 
 
 def link(address: str, markup: str) -> str:
-    """A link to a message of this workspace, whose address Slack itself has told."""
-    return f"<{escape(address).replace('|', '%7C')}|{markup}>"
+    """A link to a message of this workspace, whose address Slack itself has told.
+
+    A bar in its markup would be a second one, so it becomes the look-alike that means nothing to Slack.
+    """
+    return f"<{escape(address).replace('|', '%7C')}|{markup.replace('|', '¦')}>"
 
 
 def section(markup: str) -> Block:

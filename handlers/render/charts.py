@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from bot.digest import Arrivals, Digest, Week
 from bot.sweep_groups import Sweep
 from handlers.render import words
+from handlers.render.blocks import cut_plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,8 @@ COLOURS: Final = ("#1f6f8b", "#e08e45", "#5b8c5a", "#8e6c8a", "#b4a04a", "#99999
 MOST_CAUSES: Final = 5
 MOST_BARS: Final = 10
 DPI: Final = 110
+NAME_LIMIT: Final = 60
+ALT_LIMIT: Final = 1000
 
 
 def silence_chart(of: Arrivals) -> bytes:
@@ -61,7 +64,7 @@ def silence_chart(of: Arrivals) -> bytes:
     axes.set_xlim(_days(of.hours[0][0]), _days(of.until + middle))
     _hours(axes, zone)
     axes.set_ylabel(words.CHART_AN_HOUR)
-    axes.set_title(_plain(words.chart_of_receipts(of.name)), loc="left", fontsize=11, color=INK)
+    axes.set_title(_plain(words.chart_of_receipts(_name(of.name))), loc="left", fontsize=11, color=INK)
     axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
     return _png(figure)
 
@@ -75,8 +78,9 @@ def silence_alt(of: Arrivals) -> str:
     if of.expected:
         later = [band.expected for band in of.expected if band.start >= of.broke_at]
         due = sum(later) if later else None
-    return words.chart_of_silence(
-        of.name, of.until - of.hours[0][0], _clock(of.broke_at, zone), before=before, after=after, due=due
+    lasted = of.until - of.hours[0][0]
+    return _alt(
+        words.chart_of_silence(_name(of.name), lasted, _clock(of.broke_at, zone), before=before, after=after, due=due)
     )
 
 
@@ -130,15 +134,15 @@ def causes_chart(of: Sweep, name: str) -> bytes:
     axes.grid(axis="x", color="#eeeeee")
     for place, (_, count) in enumerate(counts):
         axes.annotate(f" {count:,}", (count, place), va="center", fontsize=9, color=INK)
-    axes.set_xlim(0, max(4.0, *(float(count) for _, count in counts)) * 1.12)
-    axes.set_title(_plain(words.chart_by_cause(name)), loc="left", fontsize=11, color=INK)
+    axes.set_xlim(0, max([4.0, *(float(count) for _, count in counts)]) * 1.12)
+    axes.set_title(_plain(words.chart_by_cause(_name(name))), loc="left", fontsize=11, color=INK)
     return _png(figure)
 
 
 def causes_alt(of: Sweep, name: str) -> str:
     """The same in words."""
     told = ", ".join(f"{cause} {count:,}" for cause, count in _packages_by_cause(of))
-    return words.chart_of_causes(name, told)
+    return _alt(words.chart_of_causes(_name(name), told))
 
 
 def _packages_by_cause(of: Sweep) -> list[tuple[str, int]]:
@@ -211,6 +215,14 @@ def _png(figure: Any) -> bytes:  # noqa: ANN401 - matplotlib's own
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:
     return f"{at.astimezone(zone):%a %H:%M}"
+
+
+def _name(shop: str) -> str:
+    return cut_plain(shop, NAME_LIMIT)
+
+
+def _alt(text: str) -> str:
+    return cut_plain(text, ALT_LIMIT)
 
 
 def _plain(text: str) -> str:

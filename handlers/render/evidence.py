@@ -8,7 +8,7 @@ from typing import Any, Final
 from bot.model import Diagnosis, Outcome, Quote
 from bot.settings import FacilitySettings
 from handlers.render import words
-from handlers.render.blocks import Block, button, code, context, cut, cut_plain, section, size
+from handlers.render.blocks import ELLIPSIS, Block, button, code, context, cut, cut_plain, section, size
 
 NEXT_ACTION: Final = "evidence_next"
 PREVIOUS_ACTION: Final = "evidence_previous"
@@ -75,7 +75,7 @@ def _readings(outcome: Outcome, facility: FacilitySettings) -> Iterator[Block]:
 def _reading(quote: Quote, facility: FacilitySettings) -> str:
     source = words.SYSTEMS.get(quote.source) or cut(quote.source, 20)
     when = words.as_of(quote.as_of, facility.zone)
-    return f"{source} {code(quote.asked, ASKED_LIMIT)}, {when}\n{cut(quote.says, SAYS_LIMIT) or '…'}"
+    return f"{source} {code(quote.asked, ASKED_LIMIT)}, {when}\n{cut(quote.says, SAYS_LIMIT) or ELLIPSIS}"
 
 
 def _leaf(answer_id: str, number: int, of: int) -> Block:
@@ -90,7 +90,7 @@ def _leaf(answer_id: str, number: int, of: int) -> Block:
 def _modal(blocks: list[Block], title: str) -> dict[str, Any]:
     return {
         "type": "modal",
-        "title": {"type": "plain_text", "text": cut_plain(title, 24)},
+        "title": {"type": "plain_text", "text": cut_plain(title, 24) or ELLIPSIS},
         "close": {"type": "plain_text", "text": words.EVIDENCE_CLOSE},
         "blocks": blocks,
     }

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bot.settings import FacilitySettings, Settings
 from handlers.render import words
-from handlers.render.blocks import Block, cut_plain, section
+from handlers.render.blocks import Block, cut_plain, section, size
 
 FORM: Final = "ask"
 WHAT_BLOCK: Final = "what"
 SHOP_BLOCK: Final = "shop"
 SHELF_BLOCK: Final = "shelf"
 MOST_SHOPS: Final = 100
+# all shops together, so that the form stays within what a message may hold
+SHOPS_BUDGET: Final = 6_500
+SHORTEST: Final = 20
+OPTION_LIMIT: Final = 75
+VALUE_LIMIT: Final = 150
 
 
 def render_form(settings: Settings, channel: str, metadata: str, note: str = "") -> dict[str, Any]:
@@ -53,16 +59,17 @@ def _what() -> Block:
 
 
 def _shop(settings: Settings, channel: str) -> Block:
-    shops = settings.facilities[:MOST_SHOPS]
+    shops = _offered(settings, channel)
+    limit = _option_limit(shops)
     element: Block = {
         "type": "static_select",
         "action_id": SHOP_BLOCK,
         "placeholder": _plain(words.FORM_SHOP_PLACEHOLDER, 150),
-        "options": [_option(shop) for shop in shops],
+        "options": [_option(shop, limit) for shop in shops],
     }
     here = [shop for shop in shops if shop.channel is not None and shop.channel == channel]
     if len(here) == 1:
-        element["initial_option"] = _option(here[0])
+        element["initial_option"] = _option(here[0], limit)
     return {
         "type": "input",
         "block_id": SHOP_BLOCK,
@@ -72,8 +79,36 @@ def _shop(settings: Settings, channel: str) -> Block:
     }
 
 
-def _option(shop: FacilitySettings) -> Block:
-    return {"text": _plain(f"{shop.name} · {shop.license}", 75), "value": shop.license[:150]}
+def _offered(settings: Settings, channel: str) -> list[FacilitySettings]:
+    """As many as Slack takes; where that leaves some out, the channel's own stay in. The others can be typed."""
+    shops = list(settings.facilities)
+    if len(shops) > MOST_SHOPS:
+        shops.sort(key=lambda shop: shop.channel != channel)
+    room, kept = SHOPS_BUDGET, []
+    for shop in shops[:MOST_SHOPS]:
+        room -= _weight(shop) + SHORTEST
+        if room < 0:
+            break
+        kept.append(shop)
+    return kept
+
+
+def _option_limit(shops: Sequence[FacilitySettings]) -> int:
+    """How long a shop may be called, the more there are the shorter."""
+    left = SHOPS_BUDGET - sum(_weight(shop) for shop in shops)
+    return max(SHORTEST, min(OPTION_LIMIT, left // max(1, len(shops))))
+
+
+def _weight(shop: FacilitySettings) -> int:
+    """What an option takes beside its name."""
+    return min(size(shop.license), VALUE_LIMIT) + size("plain_text")
+
+
+def _option(shop: FacilitySettings, limit: int) -> Block:
+    """The license tells two shops of one name apart, so it is the name that is cut."""
+    number = cut_plain(shop.license, limit // 2)
+    name = cut_plain(shop.name, limit - size(number) - 3)
+    return {"text": _plain(f"{name} · {number}", limit), "value": cut_plain(shop.license, VALUE_LIMIT)}
 
 
 def _shelf() -> Block:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from bot.settings import FacilitySettings, Settings
 from handlers.render import words
-from handlers.render.blocks import Message, section
+from handlers.render.blocks import SECTION_LIMIT, Message, section
+from handlers.render.splitting import TEXT_LIMIT, split_markup
 
 
 def render_help(settings: Settings) -> Message:
@@ -15,8 +16,9 @@ def render_help(settings: Settings) -> Message:
 
 
 def render_sentence(markup: str) -> Message:
-    """One paragraph of markup as a message of its own."""
-    return Message(text=markup, blocks=(section(markup),))
+    """Markup as a message of its own: one paragraph, or several where it is too long for one."""
+    paragraphs = split_markup(markup, SECTION_LIMIT)
+    return Message(text=split_markup(markup, TEXT_LIMIT)[0], blocks=tuple(section(one) for one in paragraphs))
 
 
 def places(facilities: Iterable[FacilitySettings]) -> tuple[tuple[str, str], ...]:

@@ -25,7 +25,7 @@ def parts(message: Message) -> tuple[Message, ...]:
     """The message itself where Slack takes it; else parts, the first of which keeps the text for notifications."""
     text = split_markup(message.text, TEXT_LIMIT)[0] if message.text else ELLIPSIS
     blocks = [piece for block in message.blocks for piece in _fitting(block)]
-    pages = list(_paged(blocks))
+    pages = list(_paged(blocks, MOST_CHARACTERS - size(text)))
     if len(pages) <= 1:
         return (Message(text, tuple(blocks)),)
     return tuple(
@@ -54,9 +54,9 @@ def _fitting(block: Block) -> Iterator[Block]:
         yield {**block, "text": {**text, "text": piece}} if number == 0 else section(piece)
 
 
-def _paged(blocks: list[Block]) -> Iterator[list[Block]]:
+def _paged(blocks: list[Block], room: int) -> Iterator[list[Block]]:
+    """``room``: what the text of the first page leaves to its blocks."""
     page: list[Block] = []
-    room = MOST_CHARACTERS
     for block in blocks:
         weight = _weight(block)
         if page and (weight > room or len(page) == MOST_BLOCKS):

@@ -55,7 +55,7 @@ FORBIDDEN: Final = {
     Forbidden.ADJUST_QUANTITY: "adjust the quantity",
     Forbidden.RENEW_KEY: "renew the METRC key",
     Forbidden.REMOVE_RECORD: "remove a record",
-    Forbidden.RESEND: "send the sale again",
+    Forbidden.RESEND: "send the sale again as it is",
 }
 CONFIDENCE: Final = {
     Confidence.CERTAIN: "Certain",
@@ -76,6 +76,9 @@ KINDS: Final = {
 _VOIDABLE: Final = frozenset(
     {DuplicateKind.SALES_RECEIPT, DuplicateKind.SALES_DELIVERY, DuplicateKind.EXTERNAL_TRANSFER, DuplicateKind.TRANSFER}
 )
+
+MOST_COPIED: Final = 10
+"""Lines to copy that one answer holds."""
 
 RESTARTING: Final = "The bot is being restarted and did not finish. Nothing was changed. Please ask again in a minute."
 NO_CHECKS: Final = "No check was made."
@@ -170,9 +173,9 @@ def which_place(
 ) -> str:
     """The question may be about several shops: one command to copy for each."""
     which = f"Which shop is {SUBJECTS[kind]} {code(label)} in?" if label else "Which shop?"
-    lines = [f"{which} Copy one line:", *_commands(facilities[:10], label, command, kind)]
-    if len(facilities) > 10:
-        lines.append(f"… {len(facilities) - 10} more: {_facilities(facilities[10:])}")
+    lines = [f"{which} Copy one line:", *_commands(facilities[:MOST_COPIED], label, command, kind)]
+    if len(facilities) > MOST_COPIED:
+        lines.append(f"{more(len(facilities) - MOST_COPIED)}: {_facilities(facilities[MOST_COPIED:])}")
     return "\n".join(lines)
 
 
@@ -514,9 +517,11 @@ def read_as(typed: str, label: str) -> str:
 
 
 def several_end_so(tail: str, labels: Sequence[str], command: str) -> str:
-    """More than one tag ends like this: one line to copy for each."""
+    """More than one tag ends like this: one line to copy for each, and more digits to be typed where there are many."""
     lines = [f"{len(labels)} packages end in {code(tail, 20)}. Copy one line:"]
-    lines += [f"• {example(command, label)}" for label in labels]
+    lines += [f"• {example(command, label)}" for label in labels[:MOST_COPIED]]
+    if len(labels) > MOST_COPIED:
+        lines.append(f"{more(len(labels) - MOST_COPIED)}; type more of its digits.")
     return "\n".join(lines)
 
 
@@ -1298,11 +1303,11 @@ def alert_walk_through(reference: str) -> str:
     return "\n".join(
         [
             "*To renew the key:*",
-            "1. In METRC, as the key's user: open *API Keys* in the user menu and generate a new one.",
-            f"2. Put it where {code(reference)} points, and into the POS in the same minute.",
-            "    A new key kills the old one at once, everywhere it is used.",
-            f"3. Run {code('countlast doctor')}. The key is read anew each time, so nothing is restarted.",
-            f"4. Press *{ALERT_RENEWED}* and choose the day, so that the next expiry is known.",
+            "1. In METRC, as the key's user: open *API Keys* in the user menu. Has somebody made a new key? Then take that one.",
+            "2. Only if not: generate a new one. It kills the old one at once, everywhere it is used.",
+            f"3. Put it where {code(reference)} points, and into the POS in the same minute.",
+            f"4. Run {code('countlast doctor')}. The key is read anew each time, so nothing is restarted.",
+            f"5. Press *{ALERT_RENEWED}* and choose the day, so that the next expiry is known.",
             "Never paste a key into Slack.",
         ]
     )

@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.sweep_groups import Sweep
 from handlers import Services, Work, build_bolt, register
 from handlers.web import build_web
-from tests.handlers import fake_slack
+from tests.handlers import blockkit, fake_slack
 from tests.handlers.values import DOUBLE_RECEIPT, LABEL, NOW, SIGNING_SECRET, SWEEP, settings
 
 
@@ -262,6 +262,9 @@ class Bot:
             "trigger_id": f"14.{self.trigger}",
         } | fields
         response = await self.deliver(urlencode({"payload": json.dumps(body)}))
+        if response.content and response.headers.get("content-type", "").startswith("application/json"):
+            # a form is answered in the acknowledgement, which Slack refuses like any other view
+            self.slack.faults += blockkit.ack_problems(response.json())
         if settle:
             await self.settle()
         return response

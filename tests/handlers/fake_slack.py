@@ -1,7 +1,7 @@
 """A small Slack on loopback: Web API, ``response_url`` and Socket Mode. It keeps what it was sent and judges it.
 
-Every message goes through ``blockkit.problems_of``; a faulty one is refused with ``invalid_blocks`` and remembered in
-``faults``, which every test checks at its end.
+Every message, view and file goes through ``blockkit.call_problems``; a faulty one is refused with ``invalid_blocks`` and
+remembered in ``faults``, which every test checks at its end.
 """
 
 from __future__ import annotations
@@ -136,28 +136,23 @@ def _answer(slack: FakeSlack, name: str, body: dict[str, Any]) -> dict[str, Any]
         return {"ok": False, "error": slack.errors[name].popleft()}
     if name in slack.missing:
         return {"ok": False, "error": "missing_scope", "needed": "x", "provided": "y"}
+    if found := blockkit.call_problems(name, body):
+        slack.faults += found
+        return {"ok": False, "error": "invalid_blocks"}
     if name in {"chat.postMessage", "chat.update", "chat.postEphemeral"}:
         return _message(slack, body)
-    if name in {"views.open", "views.update", "views.publish"}:
+    if name in {"views.open", "views.push", "views.update", "views.publish"}:
         return _view(slack, body)
     other = _OTHERS.get(name)
     return {"ok": True, **other(slack, body)} if other else {"ok": False, "error": "unknown_method"}
 
 
 def _message(slack: FakeSlack, body: dict[str, Any]) -> dict[str, Any]:
-    found = blockkit.problems_of(body)
-    slack.faults += found
-    if found:
-        return {"ok": False, "error": "invalid_blocks"}
     body.setdefault("ts", slack.next_stamp())
     return {"ok": True, "channel": body["channel"], "ts": body["ts"], "message_ts": body["ts"]}
 
 
 def _view(slack: FakeSlack, body: dict[str, Any]) -> dict[str, Any]:
-    found = blockkit.view_problems(body["view"])
-    slack.faults += found
-    if found:
-        return {"ok": False, "error": "invalid_blocks"}
     slack.views.append(body["view"])
     return {"ok": True, "view": {**body["view"], "id": body.get("view_id") or f"V{len(slack.views)}", "hash": "1.a"}}
 

@@ -93,7 +93,7 @@ def test_what_not_to_do_is_in_plain_words():
     """Every warning of the diagnosis is there."""
     text = rendered(must_not=tuple(m.Forbidden))
     assert (
-        "*Do not adjust the quantity; do not renew the METRC key; do not remove a record; do not send the sale again.*"
+        "*Do not adjust the quantity; do not renew the METRC key; do not remove a record; do not send the sale again as it is.*"
     ) in text
 
 
