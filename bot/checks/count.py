@@ -76,12 +76,26 @@ def _residue(case: Case, gap: Gap) -> Outcome:
             Finding(
                 code="count_error.unexplained",
                 cause=Cause.COUNT_ERROR,
-                headline=f"{left} is unexplained. {explained}: somebody has to count.",
+                headline=f"{left} is unexplained. {explained}{_counted(gap)}",
                 action=_record(gap) if gap.shelf is not None else _recount(gap),
                 evidence=_sides(case),
                 confidence=Confidence.LIKELY,
             )
         ],
+    )
+
+
+def _counted(gap: Gap) -> str:
+    """What the count of the shelf has shown, where there is one."""
+    if gap.shelf is None:
+        return ": somebody has to count."
+    shelf, pos, metrc = (plain(each or Decimal(0)) for each in (gap.shelf, gap.pos, gap.metrc))
+    if gap.explained or shelf not in {pos, metrc}:
+        return f"; the shelf has {shelf}."
+    return (
+        f": METRC is wrong, the shelf has {shelf} as the POS."
+        if shelf == pos
+        else f": the POS is wrong, the shelf has {shelf}."
     )
 
 
@@ -256,21 +270,27 @@ def _record_drying(gap: Gap) -> Action:
 
 def _record(gap: Gap) -> Action:
     shelf = plain(gap.shelf or Decimal(0))
-    wrong = _wrong_side(gap)
     return Action(
         ActionKind.RECORD_COUNT,
-        f"Have a second person confirm {shelf} {gap.unit} on the shelf, then record it with its true reason in {wrong}.",
+        f"Have a second person confirm {shelf} {gap.unit} on the shelf, then record it with its true reason in "
+        f"{_wrong_side(gap)}.",
     )
 
 
 def _wrong_side(gap: Gap) -> str:
     """The shelf decides which system is wrong."""
-    pos_fits, metrc_fits = gap.shelf == (gap.pos or Decimal(0)), gap.shelf == (gap.metrc or Decimal(0))
-    if pos_fits and not metrc_fits:
+    shelf, pos, metrc = (each or Decimal(0) for each in (gap.shelf, gap.pos, gap.metrc))
+    if shelf == pos != metrc:
         return "METRC (the POS agrees with the shelf)"
-    if metrc_fits and not pos_fits:
+    if shelf == metrc != pos:
         return "the POS without telling METRC (METRC agrees with the shelf)"
-    return "the POS, so that it posts to METRC once"
+    if pos == metrc:
+        return "the POS, so that it posts to METRC once"
+    # a POS posts by how much it changed, and METRC is off by something else
+    return (
+        f"both, each by what it is off: the POS by {signed(shelf - pos)}, METRC by {signed(shelf - metrc)}. See to it that the "
+        "POS does not post its own correction as well"
+    )
 
 
 def _agree(gap: Gap) -> str:

@@ -51,6 +51,16 @@ def test_counts_that_agree_are_clear():
     assert (outcome.result, outcome.summary) == (Result.CLEAR, "POS and METRC agree: 38 Each.")
 
 
+def test_a_counted_shelf_is_in_the_headline():
+    """Whoever has counted is not asked to count: the sentence says what the count has shown."""
+    told = [check(case(replace(stocked(39), shelf=Decimal(n)))).findings[0].headline for n in (39, 38, 37)]
+    assert [each.partition("ruled out")[2] for each in told] == [
+        ": METRC is wrong, the shelf has 39 as the POS.",
+        ": the POS is wrong, the shelf has 38.",
+        "; the shelf has 37.",
+    ]
+
+
 def test_a_residue_with_everything_else_clear_is_a_count_error_and_somebody_counts():
     """One more in the POS and no record why; the shelf is not known."""
     outcome = check(case(stocked(39)))
@@ -66,8 +76,8 @@ def test_a_residue_with_everything_else_clear_is_a_count_error_and_somebody_coun
     [
         (39, "in METRC (the POS agrees with the shelf)"),
         (38, "in the POS without telling METRC (METRC agrees with the shelf)"),
-        (37, "in the POS, so that it posts to METRC once"),
-        (0, "in the POS, so that it posts to METRC once"),
+        (37, "in both, each by what it is off: the POS by -2, METRC by -1"),
+        (0, "in both, each by what it is off: the POS by -39, METRC by -38"),
     ],
 )
 def test_a_known_shelf_says_which_side_is_wrong(shelf, where):
