@@ -224,10 +224,21 @@ def is_converted(evidence: Evidence) -> bool:
 
 
 def has_residue(gap: Gap, evidence: Evidence) -> bool:
-    """Whether anything is unexplained; one part in 20,000 is the rounding of an ounce or a pound, and nothing else."""
-    if not is_converted(evidence):
-        return abs(gap.unexplained) >= LEAST
-    return abs(gap.unexplained) * 20_000 > max(abs(gap.pos or Decimal(0)), abs(gap.metrc or Decimal(0)))
+    """Whether anything is unexplained."""
+    explained = sum((abs(each.quantity) for each in gap.explained), Decimal(0))
+    return not is_settled(gap.unexplained, gap, evidence, moved=explained)
+
+
+def is_settled(left: Decimal, gap: Gap, evidence: Evidence, *, moved: Decimal) -> bool:
+    """Whether what is left is nothing; one part in 20,000 is the rounding of an ounce or a pound, and nothing else.
+
+    ``moved``: what sales that were rung up in another unit have moved, for only that much of them was rounded.
+    """
+    if is_converted(evidence):
+        return abs(left) * 20_000 <= max(abs(gap.pos or Decimal(0)), abs(gap.metrc or Decimal(0)))
+    units = {line.unit for line in evidence.pos_sales.value or () if line.unit}
+    rounded = any(not same_unit(unit, metrc_unit(evidence)) for unit in units) and abs(left) * 20_000 <= moved
+    return abs(left) < LEAST or rounded
 
 
 def metrc_side(evidence: Evidence) -> Decimal | None:

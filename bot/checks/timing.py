@@ -22,6 +22,7 @@ from bot.case import (
     clear,
     found,
     in_metrc_units,
+    is_settled,
     metrc_side,
     not_read,
     pos_total,
@@ -570,7 +571,8 @@ def _sizes(case: Case, sales: list[PostedSale]) -> list[Decimal | None]:
     converted = [in_metrc_units(s.sale.quantity, s.sale.unit, e) for s in sales]
     bare = [in_metrc_units(s.sale.quantity, pos_unit(e), e) for s in sales]
     known = [size for size in converted if size is not None]
-    closes = len(known) == len(sales) and case.gap is not None and -sum(known, Decimal(0)) == case.gap.unexplained
+    gap, sold = (case.gap if len(known) == len(sales) else None), sum(known, Decimal(0))
+    closes = gap is not None and is_settled(gap.unexplained + sold, gap, e, moved=abs(sold))
     return converted if closes else bare
 
 

@@ -610,6 +610,15 @@ def test_receipts_and_sales_in_other_units_are_not_compared_by_number():
     assert "failed_post.quantity-differs" not in codes(check(case(heavier)))
 
 
+def test_an_ounce_on_its_way_takes_its_grams_off_rounded_as_the_till_rounds():
+    """The till sells one ounce, METRC holds grams, and the POS's stock keeps two decimals: explained, and nothing is left."""
+    weighed = replace(HEALTHY, package=read(package(unit="Grams", quantity=Decimal(100))), receipts=read(()))
+    grams = with_row(weighed, quantity=Decimal("71.65"), unit="Grams")
+    diagnosis = judged(replace(grams, pos_sales=read((pending(9, unit="Ounces"),), "pos")))
+    assert shares(diagnosis) == [("timing.sale-on-its-way", "-28.349523", "pos sale POS-9")]
+    assert "count_error.unexplained" not in codes(diagnosis)
+
+
 def test_the_worst_comes_first():
     """What will not arrive is told before what still may."""
     evidence = add_sales(pending(8), refused(9, message="Odd"), to=stocked(36))
