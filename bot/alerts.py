@@ -1,6 +1,6 @@
 """Which alerts should be open, and what is to be said about them: facts and the time in, changes and letters out. Pure.
 
-An alert is one problem, told once. Its life: ``pending`` (held back, so that its cause can arrive first), ``open``,
+An alert is one problem, told once. Its life: ``pending`` (held back, so that its cause can arrive first or the shop can open), ``open``,
 ``acknowledged`` or ``snoozed`` by a named person until a stated time, ``closed``. Four things keep it from crying wolf:
 
 * a cause silences its consequences, and goes on doing so for a while after it ended (``CHAIN``);
@@ -29,7 +29,12 @@ REOPENS: Final = timedelta(minutes=30)
 AFTERMATH: Final = timedelta(hours=2)
 # A cause may be noticed this much later than what it brought about.
 CAUSE_FOLLOWS: Final = timedelta(hours=1)
+# What begins this near to a cause's end may still be of its making, but not for longer than the time below it.
+NEAR_THE_END: Final = timedelta(minutes=15)
+LAST_TRACES: Final = timedelta(hours=1)
 ESCALATIONS: Final = 5
+# From this step on nothing waits.
+LAST_STEP: Final = 1
 FLAPS: Final = 6
 FLAPS_WITHIN: Final = timedelta(hours=24)
 DIGEST: Final = timedelta(hours=1)
@@ -85,7 +90,6 @@ _TRACES: Final = frozenset(
         Kind.DELAY_GROWN,
     }
 )
-_LINGERS: Final = frozenset({Kind.METRC_OUTAGE, Kind.DEAD_KEY, Kind.LOST_RIGHT, Kind.CANNOT_SEE, Kind.FEED_UNREAD})
 
 
 class State(StrEnum):
@@ -152,7 +156,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One shop's share in an alert."""
+    """One shop's share in an alert. ``good``: rounds in a row that found nothing at this shop, while others are ill."""
 
     license: str
     name: str
@@ -160,6 +164,7 @@ class Member:
     says: str
     since: datetime
     family: str | None = None
+    good: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,8 @@ class Alert:
 
     ``key`` is the same in every episode, ``id`` is not. ``good``: rounds in a row that found nothing.
     ``asks_again_at``: when an acknowledgement or snooze ends. ``changes``: when it fired or closed in the last day.
-    ``letters`` counts what was written about it, ``version`` counts its changes.
+    ``letters`` counts what was written about it, ``version`` counts its changes. ``held``: what it was when it ended, where
+    somebody had it in hand or had put it off.
     """
 
     key: str
@@ -195,6 +201,7 @@ class Alert:
     changes: tuple[datetime, ...] = ()
     letters: int = 0
     version: int = 0
+    held: State | None = None
 
     @property
     def id(self) -> str:
@@ -209,7 +216,7 @@ class Alert:
     @property
     def is_told(self) -> bool:
         """Whether people have been told, or are about to be."""
-        return self.fired_at is not None
+        return self.fired_at is not None and self.state is not State.PENDING
 
     @property
     def licenses(self) -> tuple[str, ...]:
@@ -302,7 +309,7 @@ def decide(known: Iterable[Alert], seen: Seen, now: datetime, policy: Policy) ->
     """
     alerts = tuple(known)
     causes = _by_license(_causes(alerts, seen, now))
-    speaking = [c for c in seen.conditions if not _explained(_trace(c.kind, c, now), causes)]
+    speaking = [c for c in seen.conditions if not _explained(_of_condition(c, now), causes, now)]
     placed = _place(alerts, speaking, now)
     drafts = {alert.id: _Draft(alert) for alert in placed.alerts}
     for alert in placed.alerts:
@@ -359,26 +366,33 @@ class _View:
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """Something that explains what stands behind it in the chain. ``over``: it has ended, its traces have not."""
+    """Something that explains what stands behind it in the chain.
+
+    ``ended_at``: it has ended, its traces have not. ``began``: when it says that it began; None: it does not say.
+    """
 
     kind: Kind
     license: str
     family: str | None
     since: datetime
-    over: bool = False
+    ended_at: datetime | None = None
+    began: datetime | None = None
 
 
 def _causes(alerts: Iterable[Alert], seen: Seen, now: datetime) -> Iterator[_Cause]:
     for alert in alerts:
-        lingers = alert.kind in _LINGERS and alert.closed_at is not None and now - alert.closed_at < AFTERMATH
-        if alert.is_live or lingers:
-            for member in alert.members:
-                yield _trace(alert.kind, member, member.since, over=not alert.is_live)
-    yield from (_trace(condition.kind, condition, now) for condition in seen.conditions)
+        if alert.is_live or (alert.closed_at is not None and now - alert.closed_at < AFTERMATH):
+            yield from (_of_member(alert, member) for member in alert.members)
+    yield from (_of_condition(condition, now) for condition in seen.conditions)
 
 
-def _trace(kind: Kind, of: Condition | Member, now: datetime, *, over: bool = False) -> _Cause:
-    return _Cause(kind, of.license, of.family, of.since or now, over)
+def _of_member(alert: Alert, member: Member) -> _Cause:
+    return _Cause(alert.kind, member.license, member.family, member.since, alert.closed_at)
+
+
+def _of_condition(condition: Condition, now: datetime) -> _Cause:
+    since = condition.since
+    return _Cause(condition.kind, condition.license, condition.family, since or now, began=since)
 
 
 _Causes = Mapping[str, Sequence[_Cause]]
@@ -391,8 +405,17 @@ def _by_license(causes: Iterable[_Cause]) -> _Causes:
     return found
 
 
-def _explained(effect: _Cause, causes: _Causes) -> _Cause | None:
-    return next((cause for cause in causes.get(effect.license, ()) if _explains(cause, effect)), None)
+def _explained(effect: _Cause, causes: _Causes, now: datetime) -> _Cause | None:
+    found = (cause for cause in causes.get(effect.license, ()) if _explains(cause, effect))
+    return next((cause for cause in found if not _is_its_own(effect, cause, now)), None)
+
+
+def _is_its_own(effect: _Cause, cause: _Cause, now: datetime) -> bool:
+    """Whether it began after the cause had ended; about then: whether it has lasted too long for a trace."""
+    if cause.ended_at is None or effect.began is None:
+        return False
+    after = effect.began - cause.ended_at
+    return after > NEAR_THE_END or (after > -NEAR_THE_END and now - effect.began >= LAST_TRACES)
 
 
 def _explains(cause: _Cause, effect: _Cause) -> bool:
@@ -401,7 +424,7 @@ def _explains(cause: _Cause, effect: _Cause) -> bool:
         return False
     if cause.kind is Kind.DEAD_KEY and effect.kind is Kind.KEY_EXPIRY:
         return True
-    if cause.kind not in CHAIN or effect.kind not in CHAIN or (cause.over and effect.kind not in _TRACES):
+    if cause.kind not in CHAIN or effect.kind not in CHAIN or (cause.ended_at and effect.kind not in _TRACES):
         return False
     return CHAIN.index(cause.kind) < CHAIN.index(effect.kind)
 
@@ -482,7 +505,7 @@ def _advance(draft: _Draft, conditions: Sequence[Condition], view: _View) -> Non
     if not conditions:
         return  # not judged in this round, so nothing is said about it
     if draft.alert.state is State.CLOSED:
-        _reopen(draft, view.now)
+        draft.become(state=State.PENDING, closed_at=None)
     if draft.alert.state is State.PENDING:
         _fire(draft, view)
     else:
@@ -491,17 +514,28 @@ def _advance(draft: _Draft, conditions: Sequence[Condition], view: _View) -> Non
 
 def _undecided(alert: Alert, conditions: Sequence[Condition], view: _View) -> tuple[tuple[Member, ...], _Cause | None]:
     """The members that stay although their condition was not found, and the cause that explains those that do not."""
-    found = {condition.cause for condition in conditions}
-    kept, absorbed = [], None
+    found = {(condition.license, condition.cause) for condition in conditions}
+    kept, leaving, absorbed = [], [], None
     for member in alert.members if alert.is_live else ():
-        if member.cause in found:
+        if (member.license, member.cause) in found:
             continue
-        cause = _explained(_trace(alert.kind, member, view.now), view.causes)
+        is_unknown = (alert.kind, member.license) in view.seen.unknown
+        cause = _explained(_of_member(alert, member), view.causes, view.now)
+        if cause and cause.ended_at and not is_unknown and not _is_there(alert, member, view.seen):
+            cause = None  # it was looked at, so its own end is seen
         if cause and (not alert.is_told or (alert.kind in _TRACES and cause.since <= member.since + CAUSE_FOLLOWS)):
             absorbed = cause
-        elif cause or (alert.kind, member.license) in view.seen.unknown:
+        elif cause or is_unknown:
             kept.append(member)
-    return tuple(kept), absorbed
+        elif alert.is_told and member.good + 1 < view.policy.good_rounds:
+            leaving.append(replace(member, good=member.good + 1))
+    # where all leave, the alert's own count tells when it is over
+    return (*kept, *(leaving if conditions or kept else ())), absorbed
+
+
+def _is_there(alert: Alert, member: Member, seen: Seen) -> bool:
+    own = (alert.kind, member.license, member.cause)
+    return any((c.kind, c.license, c.cause) == own for c in seen.conditions)
 
 
 def _update(draft: _Draft, conditions: Sequence[Condition], kept: tuple[Member, ...], now: datetime) -> None:
@@ -520,10 +554,24 @@ def _update(draft: _Draft, conditions: Sequence[Condition], kept: tuple[Member, 
             quiet_until=min((c.quiet_until for c in conditions if c.quiet_until), default=None)
             if all(c.quiet_until for c in conditions)
             else None,
-            escalate_to=first.escalate_to,
-            escalate_after=first.escalate_after,
         )
-        _step(draft, min((c.step for c in conditions if c.step is not None), default=None))
+        _address(draft, conditions, kept, now)
+        _step(draft, min((c.step for c in conditions if c.step is not None), default=None), now)
+
+
+def _address(draft: _Draft, conditions: Sequence[Condition], kept: Sequence[Member], now: datetime) -> None:
+    """Whom it escalates to, as the configuration says now; any shop's word counts, and one shop's stays."""
+    alert = draft.alert
+    options = {c.escalate_to: c for c in sorted(conditions, key=lambda c: c.license, reverse=True) if c.escalate_to}
+    if not options:
+        if not kept:
+            draft.become(escalate_to=None, escalate_at=None)
+        return
+    to = alert.escalate_to if alert.escalate_to in options else list(options)[-1]
+    after = min(c.escalate_after for c in conditions if c.escalate_to == to)
+    draft.become(escalate_to=to, escalate_after=after)
+    if alert.state is State.OPEN and alert.escalate_at is None and alert.escalations < ESCALATIONS:
+        draft.become(escalate_at=now + after)
 
 
 def _member(condition: Condition, old: Member | None, now: datetime) -> Member:
@@ -539,21 +587,33 @@ def _welcome(draft: _Draft, joined: Sequence[Member]) -> None:
         draft.say(What.JOIN, " ".join(f"{member.name}: {member.says}" for member in news[:LISTED]))
 
 
-def _step(draft: _Draft, step: int | None) -> None:
-    """A tighter step is announced, whoever had acknowledged the one before; after downtime only the tightest one is."""
+def _step(draft: _Draft, step: int | None, now: datetime) -> None:
+    """A tighter step is announced, whoever had acknowledged the one before; after downtime only the tightest one is.
+
+    Where the shop is closed or somebody has put it off it waits, but for the last day.
+    """
     alert = draft.alert
     if step is None or alert.step == step:
         return
     if alert.is_told and alert.is_live and alert.step is not None and step < alert.step:
-        draft.become(state=State.OPEN, by=None, asks_again_at=None)
-        draft.say(What.STEP, _text(alert))
+        is_snoozed = alert.state is State.SNOOZED and alert.asks_again_at is not None and now < alert.asks_again_at
+        if step > LAST_STEP and (is_snoozed or _is_quiet(alert, now)):
+            return
+        draft.become(step=step, state=State.OPEN, by=None, asks_again_at=None)
+        _start_clocks(draft, now)
+        draft.say(What.STEP, _text(draft.alert))
         draft.say(What.REWRITE, "")
+    elif alert.held is State.ACKNOWLEDGED or step <= LAST_STEP:
+        draft.become(held=None)
     draft.become(step=step)
 
 
 def _fire(draft: _Draft, view: _View) -> None:
     alert, now = draft.alert, view.now
     if now < max(alert.since + view.policy.hold, alert.quiet_until or alert.since):
+        return
+    if alert.fired_at is not None:
+        _reopen(draft, now)
         return
     draft.become(state=State.OPEN, fired_at=now, changes=(*_recent(alert, now), now))
     _start_clocks(draft, now)
@@ -566,7 +626,11 @@ def _reopen(draft: _Draft, now: datetime) -> None:
     """One that returns soon is the same alert again, in the same thread."""
     old = draft.alert
     changes = (*_recent(old, now), now)
-    draft.become(state=State.OPEN, closed_at=None, changes=changes, by=None, asks_again_at=None)
+    if old.held and old.asks_again_at is not None and now < old.asks_again_at:
+        draft.become(state=old.held, held=None, changes=changes)
+        draft.say(What.REWRITE, "")
+        return
+    draft.become(state=State.OPEN, held=None, changes=changes, by=None, asks_again_at=None)
     _start_clocks(draft, now)
     if not draft.alert.is_flapping:
         draft.say(What.REFIRE, f"It is back: {_text(draft.alert)}")
@@ -580,6 +644,9 @@ def _reopen(draft: _Draft, now: datetime) -> None:
 
 def _remind(draft: _Draft, now: datetime) -> None:
     alert = draft.alert
+    if alert.quiet_until is not None and now < alert.quiet_until:
+        _wait(draft, alert.quiet_until)
+        return
     if alert.state in {State.ACKNOWLEDGED, State.SNOOZED}:
         if alert.asks_again_at is None or now < alert.asks_again_at:
             return
@@ -592,9 +659,16 @@ def _remind(draft: _Draft, now: datetime) -> None:
     _escalate(draft, now)
 
 
+def _wait(draft: _Draft, opens: datetime) -> None:
+    """A night in which nobody was there to acknowledge anything does not count."""
+    alert = draft.alert
+    if alert.escalate_at is not None:
+        draft.become(escalate_at=max(alert.escalate_at, opens + alert.escalate_after))
+
+
 def _repeat(draft: _Draft, now: datetime) -> None:
     alert = draft.alert
-    if alert.repeat_at is None or now < alert.repeat_at or _is_quiet(alert, now):
+    if alert.repeat_at is None or now < alert.repeat_at:
         return
     draft.become(changes=_recent(alert, now))
     alert = draft.alert
@@ -606,7 +680,7 @@ def _repeat(draft: _Draft, now: datetime) -> None:
 
 def _escalate(draft: _Draft, now: datetime) -> None:
     alert = draft.alert
-    if alert.escalate_at is None or now < alert.escalate_at or _is_quiet(alert, now):
+    if alert.escalate_at is None or now < alert.escalate_at:
         return
     draft.say(What.ESCALATE, f"Nobody has acknowledged this: {_text(alert)}")
     count = alert.escalations + 1
@@ -635,6 +709,8 @@ def _recover(draft: _Draft, cause: _Cause | None, view: _View) -> None:
     if cause is None and alert.is_told and alert.good + 1 < view.policy.good_rounds:
         draft.become(good=alert.good + 1)
         return
+    held = alert.state if alert.state in {State.ACKNOWLEDGED, State.SNOOZED} else alert.held
+    draft.become(held=held)
     draft.become(state=State.CLOSED, closed_at=view.now, good=0, changes=(*_recent(alert, view.now), view.now))
     if alert.is_told:
         _say_the_end(draft, cause, view.now)

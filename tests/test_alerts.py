@@ -341,7 +341,53 @@ def test_a_closed_shop_is_not_escalated(book):
     book.run(NOW, 2, condition(escalate_to="U0BOSS"))
     shut = condition(escalate_to="U0BOSS", quiet_until=NOW + 12 * HOUR)
     assert book.run(NOW + 2 * ROUND, 100, shut) == []
-    assert What.ESCALATE in book.round(NOW + 12 * HOUR, shut)
+    opens = NOW + 12 * HOUR
+    assert book.round(opens, shut) == [What.REPEAT]
+    assert book.round(opens + 29 * MINUTE, shut) == []
+    assert book.round(opens + 30 * MINUTE, shut) == [What.ESCALATE]
+
+
+def test_an_acknowledgement_that_ends_at_night_asks_in_the_morning(fired):
+    """Who took it is not woken about a closed shop."""
+    fired.take(acknowledge(fired.only, "U0DANA", NOW + 2 * ROUND))
+    shut = condition(quiet_until=NOW + 12 * HOUR)
+    assert fired.run(NOW + 3 * ROUND, 140, shut) == []
+    assert fired.round(NOW + 12 * HOUR, shut) == [What.REPEAT, What.REWRITE]
+
+
+def test_what_comes_back_at_night_is_told_in_the_morning(fired):
+    """It is the same alert again, but nobody hears of it before the shop opens; nor if it has gone by then."""
+    fired.run(NOW + 2 * ROUND, 2)
+    shut = condition(quiet_until=NOW + 12 * HOUR)
+    assert fired.run(NOW + 4 * ROUND, 100, shut) == []
+    assert fired.round(NOW + 12 * HOUR, shut) == [What.REFIRE, What.REWRITE]
+    assert fired.only.fired_at == NOW + ROUND
+
+
+def test_a_snooze_survives_a_flicker(fired):
+    """Two good rounds within it end the problem, and its return is not news before the snooze is over."""
+    fired.take(snooze(fired.only, "U0DANA", NOW + 20 * HOUR, NOW + 2 * ROUND))
+    fired.run(NOW + 3 * ROUND, 2)
+    assert fired.run(NOW + 5 * ROUND, 12, condition()) == [What.REWRITE]
+    assert (fired.only.state, fired.only.by) == (State.SNOOZED, "U0DANA")
+    assert fired.round(NOW + 20 * HOUR, condition()) == [What.REPEAT, What.REWRITE]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_any_shop_of_a_shared_alert_may_name_whom_it_escalates_to(book, turned):
+    """Whichever shop comes first in a round."""
+    shops = [dead_key("L1"), dead_key("L2", escalate_to="U0BOSS")]
+    for n in range(13):
+        book.round(NOW + n * ROUND, *(reversed(shops) if turned or n % 2 else shops))
+    assert [letter.channel for letter in book.letters if letter.what is What.ESCALATE] == ["U0BOSS"]
+
+
+def test_an_escalation_that_is_configured_later_holds_for_what_is_open(fired):
+    """From then on it counts, and one that is taken away goes nowhere."""
+    named = condition(escalate_to="U0BOSS")
+    assert fired.round(NOW + HOUR, named) == []
+    assert fired.round(NOW + HOUR + 30 * MINUTE, named) == [What.ESCALATE]
+    assert fired.run(NOW + 2 * HOUR, 12, condition()) == []
 
 
 # --- one problem, one alert -------------------------------------------------------------------------------------------
@@ -419,6 +465,36 @@ def test_the_backlog_after_an_outage_raises_nothing(book):
     assert book.only.kind is Kind.SYNC_SILENT
 
 
+def test_the_backlog_after_a_silence_raises_nothing(fired):
+    """What the silence held back is flushed, slowly and in part refused: still one problem."""
+    fired.run(NOW + HOUR, 2)
+    flushed = [condition(Kind.POSTS_FAILING), condition(Kind.DELAY_GROWN)]
+    assert fired.run(NOW + HOUR + 2 * ROUND, 22, *flushed) == []
+    assert fired.run(NOW + HOUR + ROUND + AFTERMATH, 3, *flushed) == [What.FIRE]
+
+
+@pytest.mark.parametrize(("began", "told_after"), [(-30, 125), (-5, 60), (5, 70), (25, 35)])
+def test_a_silence_that_begins_after_an_outage_does_not_wait_for_its_traces(book, began, told_after):
+    """Sales held back by the outage are its traces; what begins clearly later is told, what is unclear within the hour."""
+    book.run(NOW, 3, outage())
+    book.run(NOW + HOUR, 2)
+    ended = NOW + HOUR + ROUND
+    silent = condition(since=ended + began * MINUTE)
+    told = [n for n in range(max(began, 0) + 5, 140, 5) if book.round(ended + n * MINUTE, silent)]
+    assert told == [told_after]
+
+
+def test_one_shop_of_a_shared_alert_leaves_after_good_rounds_only(book):
+    """As the whole alert does; one that was not looked at stays."""
+    shops = [dead_key("L1"), dead_key("L2")]
+    book.run(NOW, 2, *shops)
+    assert book.run(NOW + 2 * ROUND, 5, shops[0], unknown={(Kind.DEAD_KEY, "L2")}) == []
+    assert book.round(NOW + 7 * ROUND, shops[0]) == []
+    assert book.only.licenses == ("L1", "L2")
+    assert book.round(NOW + 8 * ROUND, shops[0]) == [What.REWRITE]
+    assert book.only.licenses == ("L1",)
+
+
 def test_an_outage_of_a_state_is_one_alert_and_one_end(book):
     """Fifty shops, flickering one by one, hear of it once, and once of its end."""
     shops = [f"L{n}" for n in range(50)]
@@ -481,6 +557,34 @@ def test_a_renewed_key_closes_the_old_series(book):
     """The new date has a series of its own, and the old alert ends."""
     book.run(NOW, 2, expiry(3))
     assert book.run(NOW + HOUR, 2) == [What.RESOLVE, What.REWRITE]
+
+
+@pytest.mark.parametrize("deed", [acknowledge, lambda a, by, now: snooze(a, by, now + 20 * HOUR, now)])
+def test_the_last_day_breaks_in_and_starts_the_clocks(book, deed):
+    """It is told whoever had it, and escalates only when nobody takes it after that."""
+    key = [replace(expiry(days), escalate_to="U0BOSS") for days in (3, 1)]
+    book.run(NOW, 2, key[0])
+    book.take(deed(book.only, "U0DANA", NOW + 2 * ROUND))
+    assert book.run(NOW + HOUR, 6, key[1]) == [What.STEP, What.REWRITE]
+    assert book.round(NOW + HOUR + 30 * MINUTE, key[1]) == [What.ESCALATE]
+
+
+def test_a_step_waits_for_the_end_of_a_snooze_and_for_the_shop(book):
+    """But for the last day; then the tightest one is told."""
+    book.run(NOW, 2, expiry(30))
+    book.take(snooze(book.only, "U0DANA", NOW + 20 * HOUR, NOW + HOUR))
+    assert book.run(NOW + 2 * HOUR, 5, expiry(14)) == []
+    assert book.round(NOW + 20 * HOUR, expiry(14)) == [What.STEP, What.REWRITE]
+    shut = replace(expiry(7), quiet_until=NOW + 30 * HOUR)
+    assert book.run(NOW + 21 * HOUR, 5, shut) == []
+    assert book.round(NOW + 30 * HOUR, shut) == [What.STEP, What.REWRITE]
+
+
+def test_an_old_expiry_ends_soon_after_the_dead_key(book):
+    """That the key was dead silences its expiry; it does not keep one open that is gone."""
+    book.run(NOW, 2, expiry(1))
+    book.run(NOW + HOUR, 3, expiry(1), dead_key())
+    assert book.run(NOW + 2 * HOUR, 4).count(What.RESOLVE) == 2
 
 
 def test_a_dead_key_silences_its_own_expiry(book):
