@@ -37,6 +37,8 @@ ESCALATIONS: Final = 5
 LAST_STEP: Final = 1
 FLAPS: Final = 6
 FLAPS_WITHIN: Final = timedelta(hours=24)
+# One that comes and goes all day is the same alert for longer, and over only when it has been calm for so long.
+CALM: Final = timedelta(hours=4)
 DIGEST: Final = timedelta(hours=1)
 LONGEST_SNOOZE: Final = timedelta(days=7)
 
@@ -315,6 +317,8 @@ def decide(known: Iterable[Alert], seen: Seen, now: datetime, policy: Policy) ->
     for alert in placed.alerts:
         if alert.is_live or placed.conditions[alert.id]:
             _advance(drafts[alert.id], placed.conditions[alert.id], _View(seen, causes, now, policy))
+        else:
+            _calm_down(drafts[alert.id], now)
     before = {alert.id: alert for alert in alerts}
     changes = (_change(before.get(draft.alert.id), draft) for draft in drafts.values())
     return tuple(change for change in changes if change is not None)
@@ -446,7 +450,7 @@ def _place(known: Sequence[Alert], conditions: Sequence[Condition], now: datetim
         address = (condition.kind, condition.cause, condition.channel)
         alert = holders.get(address) or _beginning(placed.alerts, condition) or _namesake(placed.alerts, condition, now)
         if alert is None:
-            alert = _new(condition, now)
+            alert = _new(condition, known, now)
             placed.alerts.append(alert)
         holders[address] = alert
         placed.conditions[alert.id].append(condition)
@@ -461,7 +465,9 @@ def _holders(known: Sequence[Alert], now: datetime) -> dict[tuple[Kind, str, str
 
 def _may_hold(alert: Alert, now: datetime) -> bool:
     """Whether it is live, or ended so lately that what returns is the same alert again."""
-    return alert.is_live or (alert.closed_at is not None and alert.is_told and now - alert.closed_at <= REOPENS)
+    if alert.is_live or alert.closed_at is None or not alert.is_told:
+        return alert.is_live
+    return now - alert.closed_at <= (CALM if alert.is_flapping else REOPENS)
 
 
 def _beginning(alerts: Iterable[Alert], condition: Condition) -> Alert | None:
@@ -482,14 +488,18 @@ def _key(condition: Condition) -> str:
     return f"{condition.kind}/{condition.cause}/{condition.channel or '-'}"
 
 
-def _new(condition: Condition, now: datetime) -> Alert:
+def _new(condition: Condition, known: Sequence[Alert], now: datetime) -> Alert:
+    """It remembers how often its problem has come and gone today."""
+    key = _key(condition)
+    episodes = sorted((alert for alert in known if alert.key == key), key=lambda alert: alert.since)
     return Alert(
-        key=_key(condition),
+        key=key,
         kind=condition.kind,
         channel=condition.channel,
         members=(),
         since=now,
         kin=condition.kin,
+        changes=_recent(episodes[-1], now) if episodes else (),
     )
 
 
@@ -617,7 +627,10 @@ def _fire(draft: _Draft, view: _View) -> None:
         return
     draft.become(state=State.OPEN, fired_at=now, changes=(*_recent(alert, now), now))
     _start_clocks(draft, now)
-    draft.say(What.FIRE, _text(draft.alert))
+    is_flapping = draft.alert.is_flapping
+    draft.say(What.FIRE, _flapping(draft.alert) if is_flapping else _text(draft.alert))
+    if is_flapping:
+        draft.become(repeat_at=now + DIGEST)
     if alert.kind is Kind.SYNC_SILENT:
         draft.say(What.CHART, "")
 
@@ -723,6 +736,14 @@ def _say_the_end(draft: _Draft, cause: _Cause | None, now: datetime) -> None:
     elif not draft.alert.is_flapping:
         draft.say(What.RESOLVE, f"It is over after {lasted}.")
     draft.say(What.REWRITE, "")
+
+
+def _calm_down(draft: _Draft, now: datetime) -> None:
+    """The end of one that came and went is said when it has not come back for some hours."""
+    alert = draft.alert
+    if alert.is_flapping and alert.is_told and alert.closed_at is not None and now - alert.closed_at > CALM:
+        draft.become(changes=())
+        draft.say(What.RESOLVE, f"It is over: it has not come back for {spoken(CALM)}.")
 
 
 def _recent(alert: Alert, now: datetime) -> tuple[datetime, ...]:

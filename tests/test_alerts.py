@@ -254,6 +254,29 @@ def test_one_that_comes_and_goes_is_damped(fired):
     assert fired.run(NOW + 40 * HOUR, 37, condition()).count(What.REPEAT) == 1
 
 
+def test_a_problem_that_returns_after_each_short_pause_is_damped_across_its_episodes():
+    """Ten minutes of silence every hour, all day: in the second half of it only the hourly word that it comes and goes."""
+    book = Book()
+    hours = [book.run(NOW + n * HOUR, 3, condition()) + book.run(NOW + n * HOUR + 3 * ROUND, 3) for n in range(24)]
+    assert sum(said.count(What.FIRE) for said in hours) <= FLAPS // 2 + 1
+    assert {what for said in hours[12:] for what in said} <= {What.REPEAT, What.REWRITE}
+    assert "It comes and goes" in [letter.text for letter in book.letters if letter.what is What.REPEAT][-1]
+
+
+def test_the_end_of_one_that_came_and_went_is_said_after_hours_of_calm():
+    """Once, in its thread; the card was rewritten before."""
+    book = Book()
+    for n in range(8):
+        at = NOW + n * timedelta(minutes=20)
+        book.run(at, 2, condition())
+        book.run(at + 2 * ROUND, 2)
+    ended = NOW + 8 * timedelta(minutes=20)
+    assert What.RESOLVE not in book.run(ended, 40)
+    said = book.run(ended + timedelta(hours=4), 40)
+    assert said == [What.RESOLVE]
+    assert "it has not come back for 4 h" in book.letters[-1].text
+
+
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
