@@ -91,7 +91,7 @@ def _missing_number(
         return [], group
     rung_up = None if sales is None else _rung_up(group[0], sales, label)
     # without the POS, one number among them proves one sale; no number at all proves nothing
-    real = max(len(numbered), rung_up or 0)
+    real = max(len(numbered), rung_up or 0, _sales_behind(group, sales or ()))
     if real == 0 or len(group) <= real:
         return [], group
     extra = bare[real - len(numbered) :]
@@ -165,14 +165,31 @@ def _sale_of(receipt: MetrcReceipt, sales: tuple[PosSale, ...] | None) -> PosSal
     return next((sale for sale in sales or () if sale.sale_id.strip().casefold() == _number(receipt)), None)
 
 
-def _rung_up(receipt: MetrcReceipt, sales: tuple[PosSale, ...], label: str) -> int:
-    """How many living POS sales of that very second took as much of the label."""
-    quantity = quantity_on(receipt, label)
-    return sum(
-        1
+def _sales_behind(group: list[MetrcReceipt], sales: tuple[PosSale, ...]) -> int:
+    """How many living POS sales store the id of one of these receipts, or bear its number: each is a sale of its own."""
+    ids, numbers = {str(r.id) for r in group}, {_number(r) for r in group} - {""}
+    own = (
+        sale.sale_id
         for sale in sales
-        if not sale.is_void and sale.quantity == quantity and _second(sale.sold_at) == _second(receipt.sold_at)
+        if not sale.is_void
+        if sale.sale_id.strip().casefold() in numbers or any(bare(i) in ids for i in sale.receipt_ids)
     )
+    return len(set(own))
+
+
+def _rung_up(receipt: MetrcReceipt, sales: tuple[PosSale, ...], label: str) -> int:
+    """How many living POS sales of that very moment took as much of the label."""
+    quantity = quantity_on(receipt, label)
+    own = (sale for sale in sales if not sale.is_void and sale.quantity == quantity)
+    return sum(1 for sale in own if receipt.sold_at and _is_moment(receipt.sold_at, sale.sold_at))
+
+
+def _is_moment(told: datetime, sold_at: datetime) -> bool:
+    """Whether METRC's time may be the sale's: to the second, to the minute where the seconds were cut off, or in an hour
+    that came twice."""
+    told, sold_at = told.replace(microsecond=0), sold_at.replace(microsecond=0)
+    is_cut = told.second == 0 and sold_at.replace(second=0) == told
+    return is_cut or sold_at in {told, told + timedelta(hours=1)}
 
 
 def _group(receipts: Iterable[MetrcReceipt], key: Callable[[MetrcReceipt], Hashable]) -> list[list[MetrcReceipt]]:
@@ -191,7 +208,3 @@ def _lines(receipt: MetrcReceipt) -> Lines:
 
 def _number(receipt: MetrcReceipt) -> str:
     return (receipt.external_number or "").strip().casefold()
-
-
-def _second(at: datetime | None) -> datetime | None:
-    return at.replace(microsecond=0) if at else None

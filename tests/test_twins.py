@@ -82,3 +82,39 @@ def test_how_far_apart_twins_are_needs_both_times():
     twin = replace(receipt(1), id=8890, recorded_at=None)
     (found,) = find_twins([receipt(1), twin], SALES, LABEL).twins
     assert found.apart is None
+
+
+def test_a_receipt_without_a_number_whose_id_another_sale_stores_is_that_sale():
+    """Two sales of one minute, METRC without seconds: the POS stores the second receipt's id at the second sale."""
+    first, second = of_one_minute()
+    search = find_twins([first, second], sales_of_one_minute(stored=True), LABEL)
+    assert (search.twins, {r.id for r in search.lookalikes}) == ((), {first.id, second.id})
+
+
+def test_times_without_seconds_hold_as_many_sales_as_the_minute_does():
+    """Nobody stores ids, but the POS has two sales in that minute: nothing is offered."""
+    assert find_twins(of_one_minute(), sales_of_one_minute(), LABEL).twins == ()
+    alone = find_twins(of_one_minute(), sales_of_one_minute()[:1], LABEL)
+    assert [twins.remove for twins in alone.twins] == [(of_one_minute()[1],)]
+
+
+def test_an_hour_that_comes_twice_holds_the_sales_of_both():
+    """METRC tells the wall clock, read as its first time; the POS has a sale at each."""
+    pair = of_one_minute()
+    both = sales_of_one_minute(apart=timedelta(hours=1))
+    assert find_twins(pair, both, LABEL).twins == ()
+
+
+def of_one_minute():
+    told = MINUTE_SHARP
+    first = replace(receipt(1), id=9001, sold_at=told, external_number="POS-A")
+    return [first, replace(first, id=9002, external_number=None)]
+
+
+def sales_of_one_minute(*, stored=False, apart=timedelta(seconds=30)):
+    first = replace(SALES[0], sale_id="POS-A", sold_at=MINUTE_SHARP, receipt_ids=("9001",) if stored else ())
+    second = replace(first, sale_id="POS-B", sold_at=MINUTE_SHARP + apart, receipt_ids=("9002",) if stored else ())
+    return (first, second)
+
+
+MINUTE_SHARP = receipt(1).sold_at.replace(second=0, microsecond=0)

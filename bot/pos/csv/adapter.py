@@ -284,7 +284,7 @@ def _told(sheet: Sheet[T]) -> str:
 def _is_halved(rows: int, before: int) -> bool:
     if rows == 0:
         return before > 0
-    return before >= SMALLEST_COMPARED and rows * 2 < before
+    return before >= SMALLEST_COMPARED and rows * 2 <= before
 
 
 # --- many files, one book ---------------------------------------------------------------------------------------------
