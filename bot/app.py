@@ -196,11 +196,20 @@ class Bot:
 
     def attending(self) -> Attending:
         """Where people attend to alerts."""
-        return Attending(self.books.alerts, self.books.memory, self.books.audit, self._opening, self.clock)
+        books = self.books
+        return Attending(books.alerts, books.memory, books.audit, self._opening, self.clock, self.sharing_a_key)
 
     def _opening(self, license_number: str) -> Opening | None:
         facility = self.settings.facility(license_number)
         return None if facility is None else watched_of(facility).opening
+
+    def sharing_a_key(self, license_number: str) -> tuple[str, ...]:
+        """The licenses whose METRC user key is the one of this license, itself first."""
+        facility = self.settings.facility(license_number)
+        same = (
+            [] if facility is None else [f.license for f in self.settings.facilities if _key_of(f) == _key_of(facility)]
+        )
+        return tuple(dict.fromkeys((license_number, *same)))
 
     async def arrivals(self, alert: alerts.Alert) -> Arrivals:
         """What METRC recorded at the shop of an alert, beside what was to be expected."""
@@ -351,6 +360,11 @@ class Bot:
             max_age_minutes=pos.max_age_minutes,
             exports=self.books.exports(facility.license),
         )
+
+
+def _key_of(facility: FacilitySettings) -> tuple[str, str]:
+    """What tells one user key from another: a key is good at one host."""
+    return facility.metrc.user_key.reference, urlsplit(facility.metrc.base_url).netloc
 
 
 def _keys_of(metrc: MetrcSettings) -> Keys:

@@ -24,6 +24,7 @@ from bot.model import (
     Reading,
     Result,
     Share,
+    SubjectKind,
     Transfer,
     TransferPackage,
     TransferredPackage,
@@ -80,14 +81,20 @@ class Case:
 
     def clock(self, at: datetime) -> str:
         """A moment on the shop's own wall clock; with the day when it is not today."""
-        zone = ZoneInfo(self.evidence.shop.time_zone)
-        local, today = at.astimezone(zone), self.now.astimezone(zone).date()
-        return local.strftime("%H:%M") if local.date() == today else local.strftime("%H:%M on %d %b")
+        return wall_clock(at, self.now, ZoneInfo(self.evidence.shop.time_zone))
 
     def span(self, first: datetime, last: datetime) -> str:
         """Two moments on the shop's own wall clock: ``12:00–15:00``; one day is named once."""
         start, end = self.clock(first), self.clock(last)
         return f"{start[:5]}–{end}" if start[5:] == end[5:] else f"{start}–{end}"
+
+
+def wall_clock(at: datetime, now: datetime, zone: ZoneInfo, *, zoned: bool = False) -> str:
+    """A moment on a shop's wall clock: ``18:11``, with the day when it is not today's; ``zoned``: ``18:11 MST``."""
+    local = at.astimezone(zone)
+    name = f" {local.tzname()}" if zoned else ""
+    day = "" if local.date() == now.astimezone(zone).date() else f" on {local:%d %b}"
+    return f"{local:%H:%M}{name}{day}"
 
 
 def clear(name: CheckName, summary: str, *evidence: Quote, must_not: tuple[Forbidden, ...] = ()) -> Outcome:
@@ -182,6 +189,15 @@ def metrc_item(evidence: Evidence) -> MetrcItem | None:
         unit_weight=package.item_unit_weight,
         unit_weight_unit=package.item_unit_weight_unit,
     )
+
+
+def product_of(evidence: Evidence | None) -> str:
+    """What a package is called at the till, else in METRC; empty: not known, or it is asked about something else."""
+    if evidence is None or evidence.subject.kind is not SubjectKind.PACKAGE:
+        return ""
+    item = metrc_item(evidence)
+    names = [*(row.product_name for row in evidence.pos_rows.value or ()), item.name if item else None]
+    return next((name for name in names if name), "")
 
 
 def grams_each(evidence: Evidence) -> Decimal | None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bot.errors import Problem, ProblemKind
 from bot.model import Facility, MetrcReceipt, PosBooks, PosSaleLine, Reading
-from bot.monitors import Watched, key_ends, renewal
+from bot.monitors import Watched, key_ends, refused_key, renewal
 from bot.opening import spoken
 
 CLOCK_WARNS: Final = timedelta(seconds=30)
@@ -137,7 +137,7 @@ def _unreached(look: ShopLook, problem: Problem) -> Finding:
     if problem.kind.is_refusal and problem.status is None:
         return _fix("metrc", look, f"The key cannot be read: {problem.says}.", f"Put it where {key} points.")
     if problem.kind.is_refusal:
-        return _fix("metrc", look, f"METRC refuses the user key ({key}).", renewal(key))
+        return _fix("metrc", look, f"METRC refuses the user key ({key}).", refused_key(key))
     do = "Nothing is wrong with the key: do not renew it. Check base_url and the network, and run this again."
     return _fix("metrc", look, f"METRC ({look.watched.host}) cannot be asked: {problem.says}", do)
 

@@ -301,12 +301,19 @@ def dead_key(facts: Facts) -> Answer:
     says = f"METRC refuses the user key ({key})."
     if problem.status is None:  # it never came to METRC
         return (_found(facts, Kind.DEAD_KEY, key, f"The key cannot be read: {problem.says}.", _where(key)),)
-    first = "Look first in METRC whether somebody has made a new key: then only that one is missing here."
-    return (_found(facts, Kind.DEAD_KEY, key, says, f"{first} Else: {renewal(key)}"),)
+    return (_found(facts, Kind.DEAD_KEY, key, says, refused_key(key)),)
 
 
 def _where(reference: str) -> str:
     return f"Put the key back where {reference} points, then run countlast doctor; no restart is needed."
+
+
+def refused_key(reference: str) -> str:
+    """What to do about a key that METRC refuses: a new one comes last."""
+    return (
+        "Look first in METRC whether somebody has made a new key: then only that one is missing here. A dead software "
+        f"(vendor) key looks the same, at every shop. Else: {renewal(reference)}"
+    )
 
 
 def renewal(reference: str) -> str:

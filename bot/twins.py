@@ -185,8 +185,7 @@ def _rung_up(receipt: MetrcReceipt, sales: tuple[PosSale, ...], label: str) -> i
 
 
 def _is_moment(told: datetime, sold_at: datetime) -> bool:
-    """Whether METRC's time may be the sale's: to the second, to the minute where the seconds were cut off, or in an hour
-    that came twice."""
+    """Whether METRC's time may be the sale's: to the second, or to the minute where it has none; an hour may come twice."""
     told, sold_at = told.replace(microsecond=0), sold_at.replace(microsecond=0)
     is_cut = told.second == 0 and sold_at.replace(second=0) == told
     return is_cut or sold_at in {told, told + timedelta(hours=1)}

@@ -123,7 +123,9 @@ class Courier:
 
     async def _posted(self, parcel: Parcel) -> httpx.Response:
         if self._client is None:
-            self._client = httpx.AsyncClient(trust_env=False, timeout=ACK_SECONDS + 1)
+            # a connection that is kept may be closed by the bot in the very moment in which it is used again
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._client = httpx.AsyncClient(trust_env=False, timeout=ACK_SECONDS + 1, limits=limits)
         return await self._client.post(self._app_url(), content=parcel.body, headers=self._headers(parcel))
 
     def _headers(self, parcel: Parcel) -> dict[str, str]:

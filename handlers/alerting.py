@@ -147,18 +147,18 @@ class Alerting:
         # what could not be kept leaves the form open, and sent again it is new
         delivery = f"{delivery}:{body.get('trigger_id') or ''}"
         try:
-            alert = await self._keep(told, by, on, delivery)
+            shops = await self._keep(told, by, on, delivery)
         except QuestionError as error:
             await ack(response_action="errors", errors={card.RENEWED_BLOCK: str(error)[:150]})
             return
         await ack()
-        if alert is not None:
+        if shops is not None:
             self._work.start(
-                partial(self._reply, told, card.render_renewed(alert, by, on)), partial(self._tell, told["url"])
+                partial(self._reply, told, card.render_renewed(by, on, len(shops))), partial(self._tell, told["url"])
             )
 
-    async def _keep(self, told: Mapping[str, str], by: str, on: date, delivery: str) -> Alert | None:
-        """None: who sent it may not, and was told so; or it is a repeat."""
+    async def _keep(self, told: Mapping[str, str], by: str, on: date, delivery: str) -> tuple[str, ...] | None:
+        """The shops that have this key; None: who sent it may not, and was told so; or it is a repeat."""
         pressed = Posted(told["channel"], told["ts"]) if told["channel"] else None
         refusal = await self._refusal(told["alert"], by, pressed)
         if refusal is not None:

@@ -7,10 +7,12 @@ joined is known when a removal is offered.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from bot.errors import ChatError
+from bot.case import product_of
+from bot.errors import ChatError, StorageError
 from bot.inquiries import LEFT_BEHIND, STILL_NEWS, Inquiry, inquiry
 from bot.investigate import new_id
 from bot.model import Diagnosis, Question, Subject, SubjectKind
@@ -56,6 +58,8 @@ class Answering:
         shelf = command.shelf if ask.kind is SubjectKind.PACKAGE else None
         question = Question(facility.license, Subject(ask.kind, ask.label), shelf, command.user or None)
         one = inquiry(question, new_id(), self._services.clock.now(), command.question or None)
+        # who joins before its thread is there knows already in which channel that will be
+        one = replace(one, channel=command.channel or None)
         left = left_of(one, command)
         if left is not None:
             if left.channel and left.thread:
@@ -95,7 +99,8 @@ class Answering:
                 is_mine = False
                 return
             self._services.metrics.answers.labels(cause=diagnosis.cause.value).inc()
-            await thread.deliver(diagnosis, facility, self._offer(one, diagnosis, command), key=answer_key(one))
+            offer, product = self._offer(one, diagnosis, command), await self._product(diagnosis)
+            await thread.deliver(diagnosis, facility, offer, key=answer_key(one), product=product)
             await promise(self._services.rechecks, diagnosis, command.user, thread.parent, shelf=question.shelf)
             found = diagnosis
         finally:
@@ -109,6 +114,15 @@ class Answering:
             return True
         log.warning("another process took up a question while this one stood still, and answers it")
         return False
+
+    async def _product(self, diagnosis: Diagnosis) -> str:
+        """What the package holds, for the head of the answer; an answer does not fail for it."""
+        try:
+            kept = await self._services.ledger.diagnosis(diagnosis.id)
+        except StorageError as error:
+            log.warning("what a package holds could not be looked up: %s", error)
+            return ""
+        return product_of(kept[1]) if kept else ""
 
     async def _placed(self, one: Inquiry, thread: Thread) -> None:
         if thread.parent is not None:
@@ -183,9 +197,9 @@ class Answering:
         inquiries = self._services.inquiries
         if command.user:
             await inquiries.join(running.id, command.user, self._services.clock.now())
-        running = await inquiries.get(running.id) or running
+        running = await self._opened(running, command)
         address = await self._address(running, command, facility)
-        if address and running.channel == command.channel:
+        if running.thread is not None and running.channel == command.channel:
             await thread.whisper(words.running_already(address))
             return
         with counted(self._services.metrics):
@@ -197,20 +211,36 @@ class Answering:
         if command.is_alone:
             # it is in the other thread already: better once too little here than twice
             await self._services.questions.close(command.question, self._services.clock.now())
-        await thread.deliver(diagnosis, facility)
+        await thread.deliver(diagnosis, facility, product=await self._product(diagnosis))
         if self._cards is not None:
             await self._cards.joined(diagnosis, command.user)
 
+    async def _opened(self, running: Inquiry, command: Command) -> Inquiry:
+        """The question once its thread is there: while that waits for the channel's pace, nobody can be sent to it.
+
+        Elsewhere it is not waited for, and not where it will not come.
+        """
+
+        def is_settled(one: Inquiry) -> bool:
+            return one.thread is not None or one.channel not in {None, command.channel}
+
+        return await self._looked_at_until(is_settled, running) or running
+
     async def _awaited(self, running: Inquiry) -> Diagnosis | None:
         """The answer that somebody else's question gets; None: there is none."""
-        now: Inquiry | None = running
-        for _ in range(int(LEFT_BEHIND.total_seconds())):
-            now = await self._services.inquiries.get(running.id)
-            if now is None or now.ended_at is not None:
-                break
-            async with self._work.aside():
-                await self._services.sleep(LOOK_AGAIN_SECONDS)
+        now = await self._looked_at_until(lambda _: False, running)
         if now is None or now.diagnosis_id is None:
             return None
         kept = await self._services.ledger.diagnosis(now.diagnosis_id)
         return kept[0] if kept else None
+
+    async def _looked_at_until(self, is_enough: Callable[[Inquiry], bool], running: Inquiry) -> Inquiry | None:
+        """Somebody else's question when it is so, or has ended, or nobody works on it any more; None: it is gone."""
+        now: Inquiry | None = running
+        for _ in range(int(LEFT_BEHIND.total_seconds())):
+            now = await self._services.inquiries.get(running.id)
+            if now is None or now.ended_at is not None or is_enough(now):
+                break
+            async with self._work.aside():
+                await self._services.sleep(LOOK_AGAIN_SECONDS)
+        return now

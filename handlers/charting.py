@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from bot.alerts import Alert, Letter, What
@@ -26,7 +26,6 @@ from handlers.render.digest import render_digest
 
 log = logging.getLogger(__name__)
 
-LOOK_BACK: Final = timedelta(days=1)
 SILENCE: Final = "silence.png"
 WEEKS: Final = "weeks.png"
 TITLES: Final = {SILENCE: words.CHART_TITLE_RECEIPTS, WEEKS: words.CHART_TITLE_WEEKS}
@@ -79,8 +78,11 @@ class Charting:
         return await self._chat.upload(channel, thread, name=name, content=png, title=TITLES[name], alt=alt)
 
     async def tell_week(self, channel: str, key: str) -> None:
-        """Post a channel's digest, unless it is there. Raises a ``CountlastError`` when it, or its chart, is to be tried again."""
-        since = self._clock.now() - LOOK_BACK
+        """Post a channel's digest, unless it is there. Raises a ``CountlastError`` when it, or its chart, is to be tried again.
+
+        ``key`` ends in the day on which the digest is due, for it may have been posted days ago by a process that died.
+        """
+        since = _slot_of(key)
         try:
             posted, may_look = await self._letters.find_key(channel, None, key, since), True
         except ChatError as error:
@@ -104,3 +106,8 @@ class Charting:
         """Whether a chart that belongs to this message has been tried for long enough."""
         posted_at = datetime.fromtimestamp(float(message), UTC)
         return self._clock.now() - posted_at >= CHART_FOR
+
+
+def _slot_of(key: str) -> datetime:
+    """Since when the digest of this key can be there."""
+    return datetime.fromisoformat(key.rpartition("/")[2]).replace(tzinfo=UTC)

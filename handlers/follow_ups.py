@@ -11,11 +11,13 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 from slack_bolt.async_app import AsyncAck, AsyncApp
 
+from bot.case import product_of
 from bot.errors import ChatError
 from bot.inquiries import Verdict
 from bot.model import Cause, Diagnosis, Evidence
@@ -28,7 +30,7 @@ from handlers.entries import of_press
 from handlers.heard import Heard
 from handlers.payloads import chosen_in, delivery_of, metadata_of, presser_of, sent_view, typed_in, value_of
 from handlers.render import words
-from handlers.render.blocks import Message
+from handlers.render.blocks import Message, is_channel
 from handlers.render.diagnosis import AGAIN_ACTION, EVIDENCE_ACTION, HAND_ACTION, RIGHT_ACTION
 from handlers.render.evidence import PAGE_ACTIONS, render_evidence_page, render_loading, render_notice
 from handlers.render.help import render_sentence
@@ -47,8 +49,40 @@ from handlers.work import Work
 log = logging.getLogger(__name__)
 
 NOTE_LIMIT: Final = 500
+HANDING: Final = timedelta(minutes=2)
+"""Until then a press may still be about to post, so another one does not."""
+
+Kept = tuple[Diagnosis, Evidence, FacilitySettings]
 
 Deed = Callable[["Pressed"], Awaitable[None]]
+
+
+def handed_key(answer_id: str) -> str:
+    """By which the message is found that handed a case over."""
+    return f"handed-{answer_id}"
+
+
+def handing_keys(answer_id: str, now: datetime) -> tuple[str, ...]:
+    """What one press takes in this order; whoever finds one taken takes no more, so that it keeps off nobody later."""
+    span = int(now.timestamp() // HANDING.total_seconds())
+    return tuple(f"handing:{answer_id}:{number}" for number in (span - 1, span))
+
+
+def called(facility: FacilitySettings, presser: str) -> tuple[str, ...]:
+    """Whom a case is handed to: the first who is named and is not who hands it; else who approves; empty: nobody."""
+    named = [name for name in (facility.contact, facility.escalate_to) if name and not is_channel(name)]
+    for name in named:
+        if name != presser:
+            return (name,)
+    return tuple(name for name in facility.approvers if name != presser)
+
+
+def _page(kept: Kept | str, number: int) -> dict[str, Any]:
+    """A page of the evidence, or why there is none."""
+    if isinstance(kept, str):
+        return render_notice(kept)
+    diagnosis, evidence, facility = kept
+    return render_evidence_page(diagnosis, facility, number, product_of(evidence))
 
 
 class Pressed:
@@ -96,18 +130,13 @@ class FollowUps:
         if await first_time(self._services, press.command.delivery):
             await deed(press)
 
-    async def _kept(self, press: Pressed) -> tuple[Diagnosis, Evidence, FacilitySettings] | None:
-        """The answer, its evidence and its shop; None, and told why: it is gone, or this person may not see it."""
-        kept = await self._services.ledger.diagnosis(press.answer_id)
+    async def _kept(self, answer_id: str, command: Command) -> Kept | str:
+        """The answer, its evidence and its shop; else why not, as markup: it is gone, or this person may not see it."""
+        kept = await self._services.ledger.diagnosis(answer_id)
         facility = self._services.settings.facility(kept[0].facility) if kept else None
         if kept is None or facility is None:
-            await press.thread.whisper(words.NO_EVIDENCE)
-            return None
-        why_not = await self._admission.why_not(press.command.user, press.command.channel, facility)
-        if why_not is not None:
-            await press.thread.whisper(why_not)
-            return None
-        return (*kept, facility)
+            return words.NO_EVIDENCE
+        return await self._admission.why_not(command.user, command.channel, facility) or (*kept, facility)
 
     # --- evidence
 
@@ -119,12 +148,7 @@ class FollowUps:
             log.info("the evidence was not shown (%s)", error.code)
             await press.thread.whisper(words.NOT_OPENED)
             return
-        kept = await self._kept(press)
-        if kept is None:
-            await self._chat.update_view(view_id, render_notice(words.NO_EVIDENCE))
-            return
-        diagnosis, _, facility = kept
-        await self._chat.update_view(view_id, render_evidence_page(diagnosis, facility, 1))
+        await self._chat.update_view(view_id, _page(await self._kept(press.answer_id, press.command), 1))
 
     async def turn_page(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """The listener of the buttons in the evidence."""
@@ -136,13 +160,15 @@ class FollowUps:
         if not await first_time(self._services, command.delivery):
             return
         answer_id, _, page = value_of(body).rpartition(":")
+        view_id = str(mapping(body.get("view")).get("id") or "")
+        kept = await self._leafed(answer_id) if page.isdecimal() else words.NO_EVIDENCE
+        await self._chat.update_view(view_id, _page(kept, int(page[:4]) if page.isdecimal() else 1))
+
+    async def _leafed(self, answer_id: str) -> Kept | str:
+        """What somebody has open already: who may see it was asked when it was opened."""
         kept = await self._services.ledger.diagnosis(answer_id)
         facility = self._services.settings.facility(kept[0].facility) if kept else None
-        view_id = str(mapping(body.get("view")).get("id") or "")
-        if kept is None or facility is None or not page.isdecimal():
-            await self._chat.update_view(view_id, render_notice(words.NO_EVIDENCE))
-        else:
-            await self._chat.update_view(view_id, render_evidence_page(kept[0], facility, int(page[:4])))
+        return words.NO_EVIDENCE if kept is None or facility is None else (*kept, facility)
 
     # --- asking again, handing over
 
@@ -152,29 +178,57 @@ class FollowUps:
         await ack()
 
     async def _hand_over(self, press: Pressed) -> None:
-        kept = await self._kept(press)
-        if kept is None:
+        command = press.command
+        kept = await self._kept(press.answer_id, command)
+        if isinstance(kept, str):
+            await press.thread.whisper(kept)
             return
         diagnosis, _, facility = kept
-        command = press.command
-        if not await self._services.ledger.first_time(f"handed:{diagnosis.id}", self._services.clock.now()):
-            await press.thread.whisper(words.handed_already())
+        why_not = await self._was_handed(diagnosis.id, command)
+        if why_not is not None:
+            await press.thread.whisper(why_not)
             return
         answer = Posted(command.channel, command.thread)
         sentence = words.handed(
-            facility.contact,
+            called(facility, command.user),
             command.user,
             facility.name,
             diagnosis.headline,
+            subject=diagnosis.subject,
             diagnosis_id=diagnosis.id,
             address=await self._chat.permalink(answer) if command.thread else "",
         )
-        await self._say(command, render_sentence(sentence))
+        await self._say(command, render_sentence(sentence), key=handed_key(diagnosis.id))
 
-    async def _say(self, command: Command, message: Message) -> None:
-        """In the thread of the answer, else to who pressed."""
+    async def _was_handed(self, answer_id: str, command: Command) -> str | None:
+        """Why it is not to be handed over, as markup; None: it is this press's to do.
+
+        What counts is the message in the thread: a process that died before it posted has handed over nothing. Only one
+        press at a time may look, or two would both find none.
+        """
+        now = self._services.clock.now()
+        is_alone = await self._is_alone(answer_id, now)
         try:
-            await self._chat.post(command.channel, message, thread=command.thread or None)
+            found = await self._chat.find(command.channel, command.thread or None, handed_key(answer_id))
+        except ChatError as error:
+            log.info("whether a case was handed over could not be looked up (%s)", error.code)
+            # once too little rather than twice
+            is_first = is_alone and await self._services.ledger.first_time(f"handed:{answer_id}", now)
+            return None if is_first else words.handed_already()
+        if found is not None:
+            return words.handed_already()
+        return None if is_alone else words.being_handed()
+
+    async def _is_alone(self, answer_id: str, now: datetime) -> bool:
+        for key in handing_keys(answer_id, now):
+            if not await self._services.ledger.first_time(key, now):
+                return False
+        return True
+
+    async def _say(self, command: Command, message: Message, *, key: str | None = None) -> None:
+        """In the thread of the answer, else to who pressed. ``key``: see ``Chat.post``."""
+        try:
+            await self._chat.post(command.channel, message, thread=command.thread or None, key=key)
         except ChatError as error:
             log.info("a thread was not told (%s)", error.code)
             await Thread(self._chat, command).whisper_message(message)
@@ -183,6 +237,10 @@ class FollowUps:
 
     async def _ask_verdict(self, press: Pressed) -> None:
         command = press.command
+        kept = await self._kept(press.answer_id, command)
+        if isinstance(kept, str):
+            await press.thread.whisper(kept)
+            return
         told = json.dumps({"answer": press.answer_id, "channel": command.channel, "thread": command.thread})
         try:
             await self._chat.open_view(command.trigger, render_verdict_form(told))
@@ -216,9 +274,9 @@ class FollowUps:
         try:
             if not await first_time(self._services, command.delivery):
                 return
-            press = Pressed(command, Thread(self._chat, command), verdict.diagnosis_id)
-            kept = await self._kept(press)
-            if kept is None:
+            kept = await self._kept(verdict.diagnosis_id, command)
+            if isinstance(kept, str):
+                await Thread(self._chat, command).whisper(kept)
                 return
             await self._services.inquiries.judge(replace(verdict, facility=kept[0].facility))
         finally:

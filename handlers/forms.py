@@ -83,7 +83,7 @@ def _read(view: Mapping[str, Any], settings: Settings) -> tuple[Ask, Decimal | N
     errors: dict[str, str] = {}
     if not isinstance(parsed, Ask):
         said = parsed.sentence if isinstance(parsed, Unclear) else words.FORM_WHAT_HINT
-        errors[WHAT_BLOCK] = plain_sentence(said)
+        errors[WHAT_BLOCK] = plain_sentence(said if typed else words.FORM_NOTHING)
     shelf = shelf_of(counted)
     if counted and shelf is None:
         errors[SHELF_BLOCK] = words.FORM_NO_NUMBER

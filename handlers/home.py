@@ -30,11 +30,19 @@ from handlers.render.home import ASK_ACTION, MOST_PENDING, MOST_RECENT, REFRESH_
 from handlers.render.status import render_status
 from handlers.services import Services
 from handlers.slack_calls import mapping
+from handlers.thread import is_direct
 from handlers.work import Work
 
 log = logging.getLogger(__name__)
 
 MOST_LINKS = 5
+LOOK_AT = 4
+"""How many times as many cases are looked at as are shown, for some are somebody else's own."""
+
+
+def _is_private(one: Inquiry, user: str) -> bool:
+    """Whether somebody else asked it in their direct message, which nobody else can open."""
+    return one.asked_by != user and is_direct(one.channel or "")
 
 
 class HomeTab:
@@ -107,9 +115,10 @@ class HomeTab:
 
     async def _seen_by(self, user: str, shops: Sequence[FacilitySettings]) -> Home:
         services = self._services
-        recent = await services.inquiries.recent([shop.license for shop in shops], MOST_RECENT)
+        newest = await services.inquiries.recent([shop.license for shop in shops], MOST_RECENT * LOOK_AT)
+        recent = [one for one in newest if not _is_private(one, user)][:MOST_RECENT]
         approves = [shop.license for shop in services.settings.facilities if await self._is_in(user, shop.approvers)]
-        pending = await self._pending(approves) if approves else None
+        pending = await self._pending(approves, user) if approves else None
         called = [shop.license for shop in services.settings.facilities if await self._is_on_call(user, shop)]
         standing = None
         if called and services.status is not None:
@@ -122,8 +131,16 @@ class HomeTab:
             pending=pending,
         )
 
-    async def _pending(self, licenses: Sequence[str]) -> tuple[Intent, ...] | None:
-        return None if self._cards is None else await self._cards.office.intents.pending(licenses)
+    async def _pending(self, licenses: Sequence[str], user: str) -> tuple[Intent, ...] | None:
+        """Those that wait for this person: not for who has asked for it where that must be a second one."""
+        if self._cards is None:
+            return None
+        found = await self._cards.office.intents.pending(licenses)
+        return tuple(intent for intent in found if self._may_approve(user, intent))
+
+    def _may_approve(self, user: str, intent: Intent) -> bool:
+        shop = self._services.settings.facility(intent.facility)
+        return shop is None or not shop.second_person or user not in intent.askers
 
     async def _is_on_call(self, user: str, shop: FacilitySettings) -> bool:
         """Who is called when something lasts; where nobody is named, who approves."""

@@ -27,6 +27,11 @@ Offer = Callable[[Posted | None], Awaitable[None]]
 """Posts what may be done, in the thread of this parent; None: the answer was told privately."""
 
 
+def is_direct(channel: str) -> bool:
+    """Whether it is a direct message of one person with the bot."""
+    return channel.startswith("D")
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A question as it came in, by whichever entry. ``delivery`` is the same for every repeat of one, or empty.
@@ -76,7 +81,7 @@ class Command:
     @property
     def is_direct(self) -> bool:
         """Whether it was asked in the direct message with the bot."""
-        return self.channel.startswith("D")
+        return is_direct(self.channel)
 
 
 class Thread:
@@ -194,18 +199,26 @@ class Thread:
         await self._rewrite_progress(words.working(stage))
 
     async def deliver(
-        self, diagnosis: Diagnosis, facility: FacilitySettings, offer: Offer | None = None, *, key: str | None = None
+        self,
+        diagnosis: Diagnosis,
+        facility: FacilitySettings,
+        offer: Offer | None = None,
+        *,
+        key: str | None = None,
+        product: str = "",
     ) -> None:
         """The answer, what follows from it (``offer``), what it rests on. ``key``: see ``Chat.post``.
+
+        ``product``: what the package holds; empty: not known.
 
         Raises ``ChatError`` when not even a private answer was taken.
         """
         await self._close_progress(words.done(self._timer() - self._began))
-        answer = render_answer(diagnosis, facility, self._command.user)
+        answer = render_answer(diagnosis, facility, self._command.user, product)
         try:
             await self._reply(answer, key)
         except ChatError as error:
-            await self._tell_privately(answer, render_summary(diagnosis), error.code)
+            await self._tell_privately(answer, render_summary(diagnosis, facility, product), error.code)
             await _offered(offer, None)
             return
         await _offered(offer, self._parent)
@@ -266,9 +279,9 @@ class Thread:
 
     async def _tell_privately(self, answer: Message, summary: str, reason: str) -> None:
         """A direct message where the channel is closed to the bot and the scope is granted; else a whisper."""
-        why = words.cannot_post(reason, BOT_NAME)
         if reason in NO_ENTRY and self._command.user:
-            missed = words.missed_channel(self._command.channel, why)
+            channel = self._command.channel
+            missed = words.missed_channel(channel, words.cannot_post(reason, BOT_NAME, channel))
             try:
                 await self._chat.direct(
                     self._command.user, Message(f"{answer.text}\n{missed}", (*answer.blocks, section(missed)))
@@ -277,6 +290,7 @@ class Thread:
                 log.info("there is no direct message (%s)", error.code)
             else:
                 return
+        why = words.cannot_post(reason, BOT_NAME)
         await self.whisper_message(Message(f"{summary}\n{why}", (section(summary), section(why))))
 
     async def _close_progress(self, sentence: str) -> None:

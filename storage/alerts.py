@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.alerts import FLAPS_WITHIN, Alert, Change, Claim, Letter, What
+from bot.alerts import FLAPS_WITHIN, Alert, Change, Claim, Letter, State, What
 from bot.audit import Entry
 from bot.model import Window
 from storage.audit import append_within
@@ -24,6 +24,9 @@ _ALERTS = table_of(AlertRow)
 _OUTBOX = table_of(OutboxRow)
 _SLOTS = table_of(SlotRow)
 _MEMORY = table_of(WatchMemoryRow)
+
+# It may never get through: a picture that Slack does not take, a second address that is nobody's.
+_HOLDS_UP_NOTHING = (What.CHART.value, What.ESCALATE.value)
 
 
 class _OutrunError(Exception):
@@ -62,6 +65,7 @@ class SqlAlertBook:
             async with self._database.writing() as connection:
                 for change in changes:
                     await self._change(connection, change)
+                    await self._withdraw(connection, change.after, now)
                     await self._post(connection, change.letters, now)
                 await append_within(self._database, connection, told)
         except _OutrunError:
@@ -80,6 +84,18 @@ class SqlAlertBook:
             return
         if await connection.scalar(statement.returning(_ALERTS.c.id)) is None:
             raise _OutrunError
+
+    async def _withdraw(self, connection: AsyncConnection, after: Alert | None, now: datetime) -> None:
+        """Nobody is woken for what is over or in somebody's hand: since escalations hold nothing up, one may be late."""
+        if after is None or after.state is State.OPEN or not after.escalations:
+            return
+        late = and_(
+            _OUTBOX.c.alert == after.id,
+            _OUTBOX.c.what == What.ESCALATE.value,
+            _OUTBOX.c.sent_at.is_(None),
+            _free(_OUTBOX, now),
+        )
+        await connection.execute(update(_OUTBOX).where(late).values(sent_at=now, ref="", problem=None))
 
     async def _post(self, connection: AsyncConnection, letters: Sequence[Letter], now: datetime) -> None:
         if letters:
@@ -101,7 +117,7 @@ class SqlOutbox:
     async def claim(self, owner: str, now: datetime, lease: timedelta) -> Claim | None:
         """The oldest letter that is due, is in nobody's hand, and has no unsent letter of its alert before it.
 
-        A chart that is not out yet holds nothing up.
+        A chart or an escalation that is not out yet holds nothing up.
         """
         while (found := await self._due(now)) is not None:
             claim = await self._take(found, owner, now, lease)
@@ -249,7 +265,7 @@ def _next_letter(now: datetime) -> Select[Any]:
         earlier.c.alert == _OUTBOX.c.alert,
         earlier.c.seq < _OUTBOX.c.seq,
         earlier.c.sent_at.is_(None),
-        earlier.c.what != What.CHART.value,
+        earlier.c.what.not_in(_HOLDS_UP_NOTHING),
     )
     return (
         select(_OUTBOX)

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.alerts import Alert, Kind, Letter, State, What, snoozes
-from bot.attend import KEYS, QUIET, Snooze
+from bot.alerts import Alert, Kind, Letter, State, What
+from bot.attend import KEYS, QUIET, Snooze, lengths
 from bot.opening import Opening
 from handlers.render import words
 from handlers.render.blocks import (
@@ -108,7 +108,8 @@ def _buttons(alert: Alert, opening: Opening, now: datetime) -> list[Block]:
     if not alert.is_live:
         return []
     own = [*_acknowledge(alert), *_snoozes(alert, opening, now)]
-    if alert.kind in QUIET and alert.state is not State.SNOOZED:
+    # one press must not close shops that only share the alert
+    if alert.kind in QUIET and alert.state is not State.SNOOZED and len(alert.licenses) == 1:
         own.append(_button(CLOSED_TODAY, action_id=CLOSED_ACTION, value=alert.id))
     if alert.kind in KEYS:
         own.append(_button(RENEWED, action_id=RENEWED_ACTION, value=alert.id))
@@ -124,11 +125,11 @@ def _acknowledge(alert: Alert) -> list[Block]:
 def _snoozes(alert: Alert, opening: Opening, now: datetime) -> list[Block]:
     if alert.state is State.SNOOZED:
         return []
-    offered = dict(snoozes(opening, now))
+    offered = lengths(opening, now)
     return [
         _button(words.alert_snooze(length.value), action_id=action_id, value=alert.id)
         for action_id, length in SNOOZE_ACTIONS.items()
-        if length.value in offered
+        if length in offered
     ]
 
 
@@ -207,9 +208,9 @@ def not_in_channel(channel: str) -> str:
     return words.alert_not_yours(_addressee(channel))
 
 
-def render_renewed(alert: Alert, by: str, on: object) -> str:
-    """The thread hears of a renewed key."""
-    return words.alert_was_renewed(by, on, len(alert.licenses))
+def render_renewed(by: str, on: object, shops: int) -> str:
+    """The thread hears of a renewed key that so many shops have."""
+    return words.alert_was_renewed(by, on, shops)
 
 
 def render_renewed_form(alert: Alert, metadata: str, today: object) -> Block:

@@ -63,6 +63,19 @@ def cut(text: str, limit: int) -> str:
     return _cut(one_line(text), limit, escaped=True)
 
 
+def cut_between_words(text: str, limit: int) -> str:
+    """``cut`` where half a number would be read as another one; what has no words is cut anywhere."""
+    short, whole = cut(text, limit), escape(text)
+    if short == whole or not short.endswith(ELLIPSIS):
+        return short
+    kept = short[: -len(ELLIPSIS)]
+    if whole[len(kept) : len(kept) + 1] in {"", " "}:
+        return short
+    # a semicolon may be the end of an escaped character
+    words = kept.rpartition(" ")[0].rstrip(" ,:")
+    return f"{words} {ELLIPSIS}" if words else short
+
+
 def cut_plain(text: str, limit: int) -> str:
     """One line of at most ``limit`` for plain-text objects, where nothing is parsed and nothing needs escaping."""
     return _cut(one_line(text), limit, escaped=False)

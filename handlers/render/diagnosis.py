@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from bot.case import wall_clock
 from bot.model import (
     Cause,
     Diagnosis,
@@ -40,22 +42,29 @@ EVIDENCE_MESSAGES: Final = 3
 QUOTE_LIMIT: Final = 400
 
 
-def render_diagnosis(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Message:
-    """The answer: headline, the seven checks, the account, what to do and not to do, small print."""
+def render_diagnosis(
+    diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None, product: str = ""
+) -> Message:
+    """The answer: headline and subject, the seven checks, the account, what to do and not to do, small print.
+
+    ``product``: what the package holds; empty: not known.
+    """
     parts = [
-        section(bold(diagnosis.headline, 400)),
-        section("\n".join(_check_line(outcome) for outcome in diagnosis.checks[:7]) or words.NO_CHECKS),
+        section(f"{bold(diagnosis.headline, 400)}\n{_subject(diagnosis, facility, product)}"),
+        section("\n".join(_check_lines(diagnosis)) or words.NO_CHECKS),
         section(_account(diagnosis) if diagnosis.subject.kind is SubjectKind.PACKAGE else _packages(diagnosis)),
         section(_what_to_do(diagnosis, facility.zone)),
         *_reservations(diagnosis, facility),
         context(*_small_print(diagnosis, facility, asked_by)),
     ]
-    return Message(text=_fallback(diagnosis), blocks=tuple(parts))
+    subject = diagnosis.subject
+    head = words.about(subject.kind, subject.value, facility.name, diagnosis.headline, product)
+    return Message(text=_fallback(head, diagnosis, facility.zone), blocks=tuple(parts))
 
 
-def render_answer(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None) -> Message:
+def render_answer(diagnosis: Diagnosis, facility: FacilitySettings, asked_by: str | None, product: str = "") -> Message:
     """The answer with the buttons that belong to every answer."""
-    answer = render_diagnosis(diagnosis, facility, asked_by)
+    answer = render_diagnosis(diagnosis, facility, asked_by, product)
     return Message(answer.text, (*answer.blocks, _buttons(diagnosis.id)))
 
 
@@ -69,9 +78,10 @@ def _buttons(diagnosis_id: str) -> Block:
     return actions("answer", [button(label, action_id=action, value=diagnosis_id) for action, label in labels])
 
 
-def render_summary(diagnosis: Diagnosis) -> str:
-    """Headline, next step and warnings as one piece of markup, for places that hold no blocks."""
-    return _fallback(diagnosis)
+def render_summary(diagnosis: Diagnosis, facility: FacilitySettings, product: str = "") -> str:
+    """Subject, headline, next step and warnings as one piece of markup, for places that hold no blocks."""
+    head = f"{_subject(diagnosis, facility, product)}\n{cut(diagnosis.headline, 400)}"
+    return _fallback(head, diagnosis, facility.zone)
 
 
 def render_evidence(diagnosis: Diagnosis, facility: FacilitySettings) -> tuple[Message, ...]:
@@ -84,7 +94,12 @@ def render_evidence(diagnosis: Diagnosis, facility: FacilitySettings) -> tuple[M
     left_out = sum(len(page) for page in pages[EVIDENCE_MESSAGES:])
     if left_out:
         shown[-1].append(words.more_evidence(left_out, diagnosis.id))
-    return tuple(_evidence_message(page, number, len(shown)) for number, page in enumerate(shown, 1))
+    name = words.named(diagnosis.subject.kind, diagnosis.subject.value)
+    return tuple(_evidence_message(page, number, len(shown), name) for number, page in enumerate(shown, 1))
+
+
+def _subject(diagnosis: Diagnosis, facility: FacilitySettings, product: str) -> str:
+    return words.subject_line(diagnosis.subject.kind, diagnosis.subject.value, facility.name, product)
 
 
 # --- the account ------------------------------------------------------------------------------------------------------
@@ -136,9 +151,15 @@ def _packages(diagnosis: Diagnosis) -> str:
 
 
 def _what_to_do(diagnosis: Diagnosis, zone: ZoneInfo) -> str:
-    lines = [words.do(diagnosis.action.text)]
-    if diagnosis.action.not_before is not None:
-        lines.append(words.not_before(diagnosis.action.not_before, zone))
+    text, at = diagnosis.action.text, diagnosis.action.not_before
+    lines = [words.do(text)]
+    if at is not None:
+        # one moment is told once, on one clock: the reader's
+        before, named, after = text.partition(wall_clock(at, diagnosis.asked_at, zone))
+        if named:
+            lines = [words.do_when(before, at, after, zone)]
+        else:
+            lines.append(words.not_before(at, zone))
     if diagnosis.must_not:
         lines.append(f"*{words.must_not(diagnosis.must_not)}*")
     return "\n".join(lines)
@@ -148,15 +169,12 @@ def _reservations(diagnosis: Diagnosis, facility: FacilitySettings) -> list[Bloc
     sentences = []
     if diagnosis.provisional:
         unread = [outcome for outcome in diagnosis.checks if outcome.result is Result.UNKNOWN]
-        sentences.append(words.provisional([_not_read(outcome) for outcome in unread]))
+        # why each was not read stands beside its name above
+        sentences.append(words.provisional([words.CHECKS[outcome.name] for outcome in unread]))
     age = _pos_age(diagnosis)
     if age is not None and age > timedelta(minutes=facility.pos.max_age_minutes):
         sentences.append(words.stale(age))
     return [section(" ".join(sentences))] if sentences else []
-
-
-def _not_read(outcome: Outcome) -> str:
-    return f"{words.CHECKS[outcome.name]} ({cut(outcome.summary.rstrip('.'), 120)})"
 
 
 def _pos_age(diagnosis: Diagnosis) -> timedelta | None:
@@ -166,15 +184,22 @@ def _pos_age(diagnosis: Diagnosis) -> timedelta | None:
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
-def _check_line(outcome: Outcome) -> str:
-    head = f"{words.MARKS[outcome.result]} · {words.CHECKS[outcome.name]}"
+def _check_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """One line a check; those that say the same for the same reason share one."""
+    for (result, said), alike in groupby(diagnosis.checks[:7], key=lambda outcome: _said(outcome, diagnosis.headline)):
+        names = [words.CHECKS[outcome.name] for outcome in alike]
+        # seven states are found at a glance only where each has its own line
+        for name in [", ".join(names)] if said and len(names) > 1 else names:
+            head = f"{words.MARKS[result]} · {name}"
+            head = f"*{head}*" if result is Result.FOUND else head
+            yield f"{head}: {said}" if said else head
+
+
+def _said(outcome: Outcome, headline: str) -> tuple[Result, str]:
+    """What stands beside the mark: on a phone seven sentences are a wall, and one that is read twice is no news."""
     if outcome.result is Result.CLEAR:
-        # on a phone seven sentences are a wall; what is clear needs no reason, and the evidence has it
-        return head
-    if outcome.result is Result.FOUND:
-        head = f"*{head}*"
-    summary = cut(outcome.summary, 140)
-    return f"{head}: {summary}" if summary else head
+        return outcome.result, ""
+    return outcome.result, cut(outcome.summary.removeprefix(headline).strip(), 140)
 
 
 # --- small print ------------------------------------------------------------------------------------------------------
@@ -192,11 +217,18 @@ def _as_of(at: datetime | None, zone: ZoneInfo) -> str:
     return words.as_of(at, zone)
 
 
-def _fallback(diagnosis: Diagnosis) -> str:
-    lines = [cut(diagnosis.headline, 400), words.do_plainly(diagnosis.action.text)]
+def _fallback(head: str, diagnosis: Diagnosis, zone: ZoneInfo) -> str:
+    lines = [head, words.do_plainly(_zoned(diagnosis, zone))]
     if diagnosis.must_not:
         lines.append(words.must_not(diagnosis.must_not))
     return "\n".join(line for line in lines if line)
+
+
+def _zoned(diagnosis: Diagnosis, zone: ZoneInfo) -> str:
+    """The next step; a moment in it is told with its zone."""
+    text, at = diagnosis.action.text, diagnosis.action.not_before
+    bare = wall_clock(at, diagnosis.asked_at, zone) if at is not None else ""
+    return text.replace(bare, wall_clock(at, diagnosis.asked_at, zone, zoned=True), 1) if at and bare else text
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
@@ -242,7 +274,7 @@ def _weight(line: str) -> int:
     return size(line) + 1
 
 
-def _evidence_message(lines: list[str], number: int, of: int) -> Message:
-    title = words.what_was_read(number, of)
+def _evidence_message(lines: list[str], number: int, of: int, name: str) -> Message:
+    title = f"{words.what_was_read(number, of)} · {name}"
     blocks = tuple(context("\n".join(page)) for page in _paged(lines, 2600))
     return Message(text=title, blocks=(context(f"*{title}*"), *blocks))

@@ -30,11 +30,14 @@ def render_notice(markup: str, title: str = words.EVIDENCE_TITLE) -> dict[str, A
     return _modal([section(markup)], title)
 
 
-def render_evidence_page(diagnosis: Diagnosis, facility: FacilitySettings, number: int) -> dict[str, Any]:
-    """One page, from 1; a number beyond the last shows the last."""
+def render_evidence_page(
+    diagnosis: Diagnosis, facility: FacilitySettings, number: int, product: str = ""
+) -> dict[str, Any]:
+    """One page, from 1; a number beyond the last shows the last. ``product``: what the package holds."""
     pages = _paged(diagnosis, facility)
     number = max(1, min(number, len(pages)))
-    blocks = [section(f"*{cut(diagnosis.headline, 300)}*"), *pages[number - 1]]
+    subject = words.subject_line(diagnosis.subject.kind, diagnosis.subject.value, facility.name, product)
+    blocks = [section(f"*{cut(diagnosis.headline, 300)}*\n{subject}"), *pages[number - 1]]
     if len(pages) > 1:
         blocks += [context(words.page_of(number, len(pages))), _leaf(diagnosis.id, number, len(pages))]
     return _modal(blocks, words.EVIDENCE_TITLE)

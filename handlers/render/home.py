@@ -20,6 +20,7 @@ REFRESH_ACTION: Final = "home_refresh"
 
 MOST_RECENT: Final = 8
 MOST_PENDING: Final = 10
+MOST_RECORDS: Final = 3
 BUDGET: Final = 9000
 MOST_BLOCKS: Final = 90
 
@@ -87,8 +88,8 @@ def _pending(home: Home, zone_of: Callable[[str], ZoneInfo]) -> list[Block]:
         where = f"\n{link(address, words.HOME_DECIDE)}" if address else ""
         until = f" · {words.until(intent.expires_at, zone_of(intent.facility))}"
         shop = cut(home.shops.get(intent.facility, intent.facility), 60)
-        records = ", ".join(code(target.record_id, 30) for target in intent.targets[:3])
-        blocks.append(section(f"*{shop}* · {words.to_remove(records)}{until}\n{cut(intent.why, 400)}{where}"))
+        what = words.to_remove(words.records_of(intent, MOST_RECORDS))
+        blocks.append(section(f"*{shop}* · {what}{until}\n{cut(intent.why, 400)}{where}"))
         evidence = button(words.EVIDENCE_BUTTON, action_id=EVIDENCE_ACTION, value=intent.diagnosis_id)
         blocks.append(actions(f"pending-{number}", [evidence]))
     if len(intents) > MOST_PENDING:

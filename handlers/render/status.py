@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bot.alerts import Alert, State
 from bot.status import Standing
 from handlers.render import words
-from handlers.render.blocks import Block, Message, bold, context, cut, section, size
+from handlers.render.blocks import Block, Message, bold, context, cut, cut_between_words, section, size
 from handlers.render.words import date, listed
 
 LATE: Final = timedelta(minutes=30)
@@ -19,6 +19,7 @@ UNWATCHED: Final = timedelta(minutes=15)
 SOON: Final = 14
 MOST_SHOPS: Final = 20
 MOST_ALERTS: Final = 5
+MOST_SAID: Final = 120
 MOST_CHARACTERS: Final = 9000
 
 
@@ -133,7 +134,7 @@ def _alerts(shop: Standing, now: datetime) -> str:
 
 
 def _alert(alert: Alert) -> str:
-    said = cut(alert.members[0].says, 120)
+    said = cut_between_words(alert.members[0].says, MOST_SAID)
     if alert.state is State.ACKNOWLEDGED and alert.by:
         return words.status_has_it(said, alert.by)
     if alert.state is State.SNOOZED and alert.by:

@@ -17,7 +17,18 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.approve import Answer
-from bot.model import Cause, CheckName, Confidence, Diagnosis, Duplicate, DuplicateKind, Forbidden, Result, SubjectKind
+from bot.model import (
+    Cause,
+    CheckName,
+    Confidence,
+    Diagnosis,
+    Duplicate,
+    DuplicateKind,
+    Forbidden,
+    Result,
+    Subject,
+    SubjectKind,
+)
 from bot.opening import spoken
 from bot.removals import SENTENCES, Intent, State, Verb, Way
 from bot.sweep_groups import Sweep
@@ -76,6 +87,64 @@ KINDS: Final = {
 _VOIDABLE: Final = frozenset(
     {DuplicateKind.SALES_RECEIPT, DuplicateKind.SALES_DELIVERY, DuplicateKind.EXTERNAL_TRANSFER, DuplicateKind.TRANSFER}
 )
+
+EVENTS: Final = {
+    "count_error.below-zero": "sold below zero",
+    "count_error.corrected-once": "corrected on one side only",
+    "count_error.drying": "drying",
+    "count_error.shelf": "miscounted",
+    "count_error.sibling-lots": "sold from another lot",
+    "count_error.unexplained": "not explained by any record",
+    "definition.gross-vs-net": "gross on one side, net on the other",
+    "definition.half-gram": "half grams rounded",
+    "definition.milligram-vs-gram": "milligrams taken for grams",
+    "definition.ounce-vs-gram": "ounces taken for grams",
+    "definition.pack-vs-piece": "packs taken for pieces",
+    "definition.rounded-ounce": "ounces rounded",
+    "definition.unit-weight": "another weight per piece",
+    "duplication.adjustment-twice": "adjusted twice",
+    "duplication.delivery-twice": "delivery recorded twice",
+    "duplication.manifest-twice": "manifest made twice",
+    "duplication.package-twice": "package made twice",
+    "duplication.receipt-and-delivery": "recorded as receipt and as delivery",
+    "duplication.receipt-csv-over-api": "sale sent by file and by the POS",
+    "duplication.receipt-retry": "sale sent twice",
+    "duplication.receive-twice": "received twice",
+    "failed_post.never-posted": "sale never sent to METRC",
+    "failed_post.note-too-long": "change METRC refused, its note is too long",
+    "failed_post.quantity-differs": "sale sent with another quantity",
+    "failed_post.receipt-voided": "receipt voided in METRC, sale stands",
+    "failed_post.refused": "sale METRC refused",
+    "failed_post.void-not-posted": "void never sent to METRC",
+    "finished.discontinued": "discontinued in METRC",
+    "finished.finished": "finished in METRC",
+    "in_transit.elsewhere": "received at another license",
+    "in_transit.incoming": "on the road to this shop",
+    "in_transit.manifest-voided": "its manifest was voided",
+    "in_transit.outgoing": "sent away",
+    "in_transit.received-less": "less received than shipped",
+    "in_transit.rejected": "rejected on arrival",
+    "in_transit.returned-without-manifest": "came back without a manifest",
+    "mapping.label-mistyped": "under a mistyped tag in the POS",
+    "mapping.label-unknown": "tag not known to METRC",
+    "mapping.not-in-pos": "in METRC only, the POS has no such package",
+    "mapping.not-on-manifest": "not on the manifest",
+    "mapping.receipt-without-sale": "METRC receipt without a sale in the POS",
+    "mapping.sale-on-other-label": "sold under another tag",
+    "mapping.siblings-cancel": "rung up on another package of the product",
+    "mapping.twin-products": "two products for one METRC item",
+    "mapping.unit": "another unit in the POS",
+    "split.batch-without-source": "batch without a source in METRC",
+    "split.in-metrc": "split in METRC only",
+    "split.in-pos": "split in the POS only",
+    "timing.change-on-its-way": "change on its way to METRC",
+    "timing.export-older": "sold after the POS export",
+    "timing.import-on-its-way": "not yet imported into the POS",
+    "timing.nightly-post": "sale waits for the nightly run",
+    "timing.sale-on-its-way": "sale on its way to METRC",
+    "timing.void-on-its-way": "void on its way to METRC",
+}
+"""Events that can have a share of a difference; others are told by their code."""
 
 MOST_COPIED: Final = 10
 """Lines to copy that one answer holds."""
@@ -205,10 +274,30 @@ def asked(label: str, place: str, who: str, kind: SubjectKind = SubjectKind.PACK
     """The parent message."""
     if kind is SubjectKind.FACILITY:
         return f"*All packages* of {cut(place, 80)}, asked by {user(who)}"
-    # only a tag is known by its end; a number or a name is read as a whole
-    shown = short_label(label) if kind is SubjectKind.PACKAGE else cut(label.replace("*", "∗"), 60)
-    headline = f"*{SUBJECTS[kind].capitalize()} {shown}* at {cut(place, 80)}, asked by {user(who)}"
+    headline = f"*{named(kind, label)}* at {cut(place, 80)}, asked by {user(who)}"
     return f"{headline}\nReading this as {SUBJECTS[kind]} {code(label)}"
+
+
+def named(kind: SubjectKind, value: str) -> str:
+    """What was asked about, as short as people say it: ``Package …1002``."""
+    if kind is SubjectKind.FACILITY:
+        return "All packages"
+    # only a tag is known by its end; a number or a name is read as a whole
+    shown = short_label(value) if kind is SubjectKind.PACKAGE else cut(value, 60)
+    return f"{SUBJECTS[kind].capitalize()} {shown.replace('*', '∗')}"
+
+
+def subject_line(kind: SubjectKind, value: str, shop: str, product: str = "") -> str:
+    """The same to be told apart and copied: ``Package …1002 · 1A4F…1002 · Night Lantern 3.5g · Harbor Street``."""
+    whole = code(value, 40) if kind is SubjectKind.PACKAGE and short_label(value) != value else ""
+    parts = (f"*{named(kind, value)}*", whole, cut(product, 80), cut(shop, 80))
+    return " · ".join(part for part in parts if part)
+
+
+def about(kind: SubjectKind, value: str, shop: str, said: str, product: str = "") -> str:
+    """The head of an answer for a notification: ``Package …1002 (Night Lantern 3.5g) at Harbor Street: …``."""
+    what = f" ({cut(product, 60)})" if product else ""
+    return f"{named(kind, value)}{what} at {cut(shop, 60)}: {cut(said, 400)}"
 
 
 def short_label(label: str) -> str:
@@ -242,20 +331,25 @@ def unexpected(error_code: str) -> str:
     return f"Something went wrong inside the bot. Tell your administrator the code {code(error_code)}."
 
 
-def cannot_post(reason: str, bot_name: str) -> str:
-    """Why the answer is not in the channel; ``reason`` is Slack's own word."""
+def cannot_post(reason: str, bot_name: str, channel_id: str = "") -> str:
+    """Why the answer is not in the channel; ``reason`` is Slack's own word. ``channel_id``: where this is read elsewhere."""
     invite = code(f"/invite @{bot_name}")
+    place, here = (channel(channel_id), f"in {channel(channel_id)}") if channel_id else ("this channel", "here")
     sentences = {
-        "not_in_channel": f"I am not in this channel. Type {invite} here, then ask again.",
-        "channel_not_found": f"I cannot see this channel. Type {invite} here, then ask again.",
-        "is_archived": f"This channel is archived, so I cannot post in it. Ask in another one; there type {invite}",
+        "not_in_channel": f"I am not in {place}. Type {invite} {here}, then ask again.",
+        "channel_not_found": f"I cannot see {place}. Type {invite} {here}, then ask again.",
+        "is_archived": f"{_capital(place)} is archived, so I cannot post in it. Ask in another one; there type {invite}",
         "restricted_action": (
-            f"Posting is restricted in this channel. Ask an admin, or ask in another one; there type {invite}"
+            f"Posting is restricted in {place}. Ask an admin, or ask in another one; there type {invite}"
         ),
     }
     return sentences.get(
-        reason, f"Slack did not take my message ({code(reason, 60)}). If I am not in this channel, type {invite}"
+        reason, f"Slack did not take my message ({code(reason, 60)}). If I am not in {place}, type {invite} {here}"
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def posting_failed(reason: str) -> str:
@@ -301,8 +395,8 @@ def reference(ref: str) -> str:
 
 
 def event(finding_code: str) -> str:
-    """``duplication.receipt-retry`` → ``receipt retry``: the event in words."""
-    return cut(finding_code.partition(".")[2].replace("-", " ") or finding_code, 60)
+    """``duplication.receipt-retry`` → ``receipt sent twice``: the event in words."""
+    return EVENTS.get(finding_code) or cut(finding_code.partition(".")[2].replace("-", " ") or finding_code, 60)
 
 
 def must_not(forbidden: Sequence[Forbidden]) -> str:
@@ -342,7 +436,7 @@ def sureness(diagnosis: Diagnosis) -> str:
 
 def provisional(not_read: Sequence[str]) -> str:
     """What could change the answer; ``not_read`` is markup."""
-    missing = f" Not read: {listed(list(not_read), 4, between='; ')}." if not_read else ""
+    missing = f" Not read: {listed(list(not_read), 7)}." if not_read else ""
     return f"*This may still change.*{missing} Ask again before you act on it."
 
 
@@ -455,6 +549,7 @@ FORM_SHOP: Final = "Shop"
 FORM_SHOP_PLACEHOLDER: Final = "Which shop?"
 FORM_SHELF: Final = "What the shelf says"
 FORM_SHELF_HINT: Final = "What somebody counted, as a number. Leave it empty if nobody has."
+FORM_NOTHING: Final = "Nothing was typed. Scan the bar code, or type the last digits under it."
 FORM_NO_SHOP: Final = "Choose the shop."
 FORM_NO_NUMBER: Final = "A number, like 19 or 3.5."
 FORM_SHELF_OF_ONE: Final = "A count belongs to one package tag."
@@ -568,11 +663,14 @@ def asked_before(at: datetime, zone: ZoneInfo, address: str) -> str:
     return f"Asked before: {link(address, 'earlier answer')} of {date(at, zone)}"
 
 
-def handed(contact: str | None, by: str, shop: str, headline: str, *, diagnosis_id: str, address: str) -> str:
-    """The case, for a person."""
-    to = person(contact) if contact else f"Somebody at {cut(shop, 80)}"
+def handed(
+    people: Sequence[str], by: str, shop: str, headline: str, *, subject: Subject, diagnosis_id: str, address: str
+) -> str:
+    """The case, for those who are called; nobody: for whoever reads it."""
+    to = listed([person(one) for one in people], MOST_PEOPLE) or f"Somebody at {cut(shop, 80)}"
+    what = subject_line(subject.kind, subject.value, shop)
     where = f" {link(address, 'The answer')}." if address else ""
-    return f"{to}, {user(by)} hands you this: {cut(headline, 400)}{where} Case {code(diagnosis_id, 60)}"
+    return f"{to}, {user(by)} hands you this: {what}: {cut(headline, 400)}{where} Case {code(diagnosis_id, 60)}"
 
 
 def person(name: str) -> str:
@@ -585,6 +683,11 @@ def person(name: str) -> str:
 def handed_already() -> str:
     """A second press."""
     return "This case was handed over already; the thread says to whom."
+
+
+def being_handed() -> str:
+    """A second press, and the first one is not in the thread yet."""
+    return "This case is being handed over. If the thread does not say to whom, press again in some minutes."
 
 
 def judged(by: str, *, is_right: bool, cause: Cause | None) -> str:
@@ -985,6 +1088,11 @@ def do(text: str, limit: int = 700) -> str:
     return f"*Do:* {cut(text, limit) or 'Nothing.'}"
 
 
+def do_when(before: str, at: datetime, after: str, zone: ZoneInfo) -> str:
+    """The next step where its sentence names a moment; ``before`` and ``after``: what stands around that."""
+    return f"*Do:* {cut(before, 500)} {date(at, zone)}{cut(after, 200)}"
+
+
 def do_plainly(text: str) -> str:
     """The same for a notification."""
     return f"Do: {cut(text, 700)}"
@@ -1095,6 +1203,16 @@ def until(at: datetime, zone: ZoneInfo) -> str:
 def by_whom(person_id: str | None) -> str:
     """Who decided; with a blank before it, empty when nobody did."""
     return f" by {user(person_id)}" if person_id else ""
+
+
+def records_of(intent: Intent, most: int) -> str:
+    """What would go, and of what: ``receipt 880102 in METRC, of package …1002``."""
+    count = len(intent.targets)
+    kind = KINDS[intent.kind] if count == 1 else f"{count} {KINDS[intent.kind]}s"
+    records = listed([code(target.record_id, 30) for target in intent.targets], most)
+    subject = intent.subject
+    shown = short_label(subject.value) if subject.kind is SubjectKind.PACKAGE else cut(subject.value, 60)
+    return f"{kind} {records} in {cut(card_where(intent), 20)}, of {SUBJECTS[subject.kind]} {shown}".rstrip()
 
 
 def to_remove(records: str) -> str:

@@ -25,7 +25,8 @@ from starlette.routing import Route
 from demo import blockkit
 from demo.serving import running
 from demo.slack import Shortcut, SlackStandIn
-from demo.slack_delivery import signature
+from demo.slack_delivery import Courier, Parcel, signature
+from demo.slack_socket import SocketHub
 from demo.slack_text import flattened
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -977,3 +978,26 @@ def test_the_validator_judges_anything(value):
     """Whatever arrives is judged in sentences, never with an exception."""
     for problem in [*blockkit.message_problems(value), *blockkit.view_problems(value)]:
         assert problem.startswith("[ERROR] ")
+
+
+async def test_a_connection_that_the_bot_closes_as_it_is_used_again_loses_no_delivery():
+    """A bot closes what was idle for some seconds; a command that comes in that moment must not fail for it."""
+    answered = 0
+
+    async def once_per_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        answered += 1
+        # the connection stays open until the next request is on its way, and then nobody answers that
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(once_per_connection, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    courier = Courier(SECRET, lambda: f"http://127.0.0.1:{port}/", SocketHub())
+    parcel = Parcel("slash_commands", {}, "text/plain", b"")
+    assert [(await courier.deliver(parcel)).status for _ in range(3)] == [200, 200, 200]
+    assert answered == 3
+    await courier.close()
+    server.close()

@@ -70,6 +70,13 @@ def test_only_lengths_that_make_sense_are_offered(at, offered):
     assert [label.removeprefix("Snooze ") for label in labels if label.startswith("Snooze")] == offered
 
 
+def test_a_day_is_closed_where_one_shop_has_the_alert():
+    """With several shops nobody could say which one is meant."""
+    one, three = (str(render_alert(alert(Kind.SYNC_SILENT, shops=n), DENVER, NOW).blocks) for n in (1, 3))
+    assert "Closed today" in one
+    assert "Closed today" not in three
+
+
 def test_a_key_that_cannot_be_read_is_not_to_be_renewed():
     """The walk-through is for keys that METRC refuses; a file that is missing is put back."""
     lost = alert(remedy="Put the key back where env:KEY points, then run countlast doctor; no restart is needed.")

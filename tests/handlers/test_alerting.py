@@ -366,6 +366,36 @@ async def test_a_chart_that_cannot_be_shown_is_left_out_after_an_hour(silent):
     assert len(texts(silent)) == 1
 
 
+async def test_a_chart_whose_shop_was_taken_out_of_the_configuration_is_left_out(silent):
+    """Its facts cannot be gathered any more: that ends no pass, and after an hour the chart is left out."""
+    silent.slack.faults.refuse("internal_error", calls=1, method="files.getUploadURLExternal")
+    await round_of(silent)
+    silent.bot.settings = replace(silent.bot.settings, facilities=())
+    silent.clock.at += MINUTES
+    await send(silent)
+    [(_, problem)] = await silent.bot.books.outbox.waiting()
+    assert "is not configured" in problem
+    silent.clock.at += HOUR
+    await send(silent)
+    assert await silent.bot.books.outbox.waiting() == ()
+    assert len(texts(silent)) == 1
+
+
+async def test_an_escalation_to_nobody_keeps_the_card_no_secret(tmp_path, empty_database):
+    """``escalate_to`` names somebody who is gone: the floor's card still shows the end, and its thread hears of it."""
+    async with opened(tmp_path, empty_database, World.healthy(NOW), escalate_to="U0GONE") as shop:
+        shop.world.kill_key()
+        await round_of(shop)
+        await round_of(shop, minutes=31)
+        assert len(await shop.bot.books.outbox.waiting()) == 1
+        shop.world.keys[0].alive = True
+        await round_of(shop, minutes=5)
+        card, end = texts(shop)
+        assert card.startswith("✓ Harbor Street")
+        assert end == "It is over after 36 min."
+        assert await shop.bot.books.outbox.waiting() == ()
+
+
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
@@ -437,11 +467,27 @@ async def test_a_digest_s_chart_that_failed_is_tried_again_and_after_an_hour_lef
     first, chart = shop.slack.messages()
     assert chart.thread_ts == first.ts
     shop.slack.faults.refuse("missing_scope", calls=99, method="files.getUploadURLExternal")
+    another = "digest/C0FLOOR/2026-02-23"
     with pytest.raises(ChatError):
-        await charting.tell_week("C0FLOOR", "another week")
+        await charting.tell_week("C0FLOOR", another)
     shop.clock.at = datetime.fromtimestamp(float(shop.slack.messages()[-1].ts), UTC) + HOUR
-    await charting.tell_week("C0FLOOR", "another week")
+    await charting.tell_week("C0FLOOR", another)
     assert len(shop.slack.messages()) == 3
+
+
+async def test_a_digest_of_a_process_that_died_is_found_days_later(shop):
+    """It was posted, its slot was never finished, and nobody came back for days: all of the week is looked through."""
+    await round_of(shop)
+    _, charting = voices(shop.bot)
+    shop.slack.faults.refuse("missing_scope", calls=1, method="files.getUploadURLExternal")
+    with pytest.raises(ChatError):
+        await charting.tell_week("C0FLOOR", "digest/C0FLOOR/2026-03-02")
+    shop.clock.at += timedelta(days=4)
+    await charting.tell_week("C0FLOOR", "digest/C0FLOOR/2026-03-02")
+    assert [message.text[:20] for message in shop.slack.messages() if not message.is_reply] == ["The last seven days "]
+    looks = [call.arguments["oldest"] for call in shop.slack.api.calls if call.method == "conversations.history"]
+    # to the beginning of its slot's day, whoever comes when
+    assert [datetime.fromtimestamp(float(since), UTC) for since in looks] == [datetime(2026, 3, 2, tzinfo=UTC)] * 2
 
 
 async def test_a_digest_whose_chart_failed_is_not_said_twice_where_the_bot_may_not_look(shop):

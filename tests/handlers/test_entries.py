@@ -8,11 +8,14 @@ import pytest
 
 from bot.errors import MetrcUnauthorized
 from bot.model import Subject, SubjectKind
+from handlers.answering import LOOK_AGAIN_SECONDS
 from handlers.forms import shelf_of
 from tests.handlers.conftest import FakeAnswer
+from tests.handlers.fake_slack import PATIENCE
 from tests.handlers.test_commands import texts
 from tests.handlers.values import DOUBLE_RECEIPT, HARBOR, HILL, LABEL
 
+RETRY_AFTER = 7
 OTHER = "1A4FF0100000022000001003"
 
 
@@ -82,6 +85,48 @@ async def test_a_message_is_asked_about_by_its_shortcut(bot):
     assert {post["thread_ts"] for post in bot.slack.posts()} == {"1690000000.000100"}
 
 
+async def test_what_a_message_names_beyond_five_is_counted(bot):
+    """With the sentence of the command, once however often the press is delivered."""
+    labels = [f"1A4FF01000000220000010{number:02d}" for number in range(7)]
+    for _ in range(3):
+        await bot.interact(
+            "message_action",
+            callback_id="why_missing",
+            channel={"id": "C0FLOOR"},
+            message={"ts": "1690000000.000200", "text": " ".join(labels)},
+            response_url=bot.slack.response_url,
+            trigger_id="14.same",
+        )
+    assert len(bot.answer.questions) == 5
+    (whisper,) = bot.slack.whispers
+    assert "2 more were left out" in texts(whisper)
+
+
+async def test_what_a_form_names_beyond_five_is_counted(bot):
+    """The same sentence again."""
+    labels = [f"1A4FF01000000220000010{number:02d}" for number in range(7)]
+    await bot.command("")
+    (view,) = bot.slack.views
+    await bot.submit(view, {"what": {"value": " ".join(labels)}})
+    assert len(bot.answer.questions) == 5
+    (whisper,) = bot.slack.whispers
+    assert "2 more were left out" in texts(whisper)
+
+
+async def test_an_alerts_own_list_of_sales_is_asked_by_its_shortcut(bot):
+    """Each by the POS's number."""
+    text = "5 sales will not reach METRC by themselves: POS-20260302-00417, POS-20260302-00418 and 3 more."
+    await bot.interact(
+        "message_action",
+        callback_id="why_missing",
+        channel={"id": "C0FLOOR"},
+        message={"ts": "1690000000.000200", "text": text},
+    )
+    asked = {(question.subject.kind, question.subject.value) for question in bot.answer.questions}
+    receipt = SubjectKind.RECEIPT
+    assert asked == {(receipt, "POS-20260302-00417"), (receipt, "POS-20260302-00418")}
+
+
 async def test_what_another_app_wrote_into_blocks_is_found_too(bot):
     """An alert's text is in its blocks."""
     block = {"type": "section", "text": {"type": "mrkdwn", "text": f"`{LABEL}` is missing"}}
@@ -137,10 +182,16 @@ async def test_what_a_form_cannot_ask_comes_back_to_its_field(start):
     (view,) = bot.slack.views
     wrong = await bot.submit(view, {"what": {"value": "abc"}, "shelf": {"value": "many"}})
     assert set(wrong.json()["errors"]) == {"what", "shelf"}
+    empty = await bot.submit(view, {"what": {"value": None}})
+    assert "Nothing was typed" in empty.json()["errors"]["what"]
     shopless = await bot.submit(view, {"what": {"value": LABEL}})
     assert set(shopless.json()["errors"]) == {"shop"}
     counted = await bot.submit(view, {"what": {"value": f"{LABEL} {OTHER} at Hill Road"}, "shelf": {"value": "3"}})
     assert set(counted.json()["errors"]) == {"shelf"}
+    several = await bot.submit(view, {"what": {"value": "02011 02012 in Hill Road"}, "shelf": {"value": "3"}})
+    assert set(several.json()["errors"]) == {"shelf"}
+    number = await bot.submit(view, {"what": {"value": "0000418902 in Hill Road"}})
+    assert "manifest 0000418902" in number.json()["errors"]["what"]
     assert bot.answer.questions == []
     chosen = {"selected_option": {"value": HILL.license}}
     await bot.submit(view, {"what": {"value": LABEL}, "shop": chosen})
@@ -187,6 +238,17 @@ async def test_the_last_digits_are_enough_where_they_are_unique(start, known, sa
         assert bot.answer.questions == []
 
 
+async def test_each_end_of_a_tag_is_looked_up(start):
+    """Also beside a whole tag."""
+
+    async def ending(_license, tail):
+        return ("1A4FF010000002200000" + tail[-4:],)
+
+    bot = await start(ending=ending)
+    await bot.command(f"{LABEL} 02005 2006")
+    assert {question.subject.value[-4:] for question in bot.answer.questions} == {LABEL[-4:], "2005", "2006"}
+
+
 async def test_a_link_on_a_unit_leads_to_its_package(start):
     """Or to a sentence that says what to type, where METRC does not tell."""
 
@@ -216,6 +278,35 @@ async def test_a_question_that_is_being_answered_is_joined(start):
     assert "answered already" in texts(bot.slack.whispers[0])
     (one,) = bot.services.inquiries.all
     assert await bot.services.inquiries.askers(one) == ("U0DANA", "U0LEE")
+
+
+@pytest.mark.parametrize("person", ["U0LEE", "U0DANA"])
+async def test_who_joins_before_the_thread_is_there_waits_for_its_address(start, person):
+    """While the first message waits for its channel's pace; the answer is posted once all the same."""
+    held, looked, gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds):
+        if seconds == RETRY_AFTER:
+            held.set()
+            await gate.wait()
+        if seconds == LOOK_AGAIN_SECONDS:
+            looked.set()
+        await asyncio.sleep(0.002)
+
+    bot = await start(sleep=sleep)
+    bot.services.ledger.kept[DOUBLE_RECEIPT.id] = DOUBLE_RECEIPT
+    bot.slack.limits["chat.postMessage"].append(RETRY_AFTER)
+    await bot.command(LABEL, settle=False)
+    async with asyncio.timeout(PATIENCE):
+        await held.wait()
+    await bot.command(LABEL, user_id=person, settle=False)
+    async with asyncio.timeout(PATIENCE):
+        await looked.wait()
+    gate.set()
+    await bot.settle()
+    (whisper,) = bot.slack.whispers
+    assert "/archives/C0FLOOR/p1700000001000100|Its thread>" in texts(whisper)
+    assert sum("twice" in texts(post) for post in bot.slack.posts()) == 1
 
 
 async def test_who_joins_from_another_channel_gets_the_answer_there(start):
@@ -250,7 +341,9 @@ async def test_a_closed_channel_becomes_a_direct_message_where_that_is_granted(b
     await bot.command(LABEL)
     direct = [post for post in bot.slack.posts() if post["channel"] == "D0DANA"]
     assert "twice" in texts(direct[0])
-    assert "`/invite @countlast`" in texts(direct[0])
+    assert "Type `/invite @countlast` in <#C0FLOOR>, then ask again" in texts(direct[0])
+    assert "`1A4FF0100000022000001002` · Harbor Street" in texts(direct[0])
+    assert direct[0]["text"].startswith("Package …1002 at Harbor Street: ")
     assert bot.slack.whispers == []
 
 

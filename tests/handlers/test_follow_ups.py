@@ -1,7 +1,8 @@
 """The buttons under an answer, the Home tab, and what is kept of what people say."""
 
+import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from bot.inquiries import Inquiry
 from bot.model import Cause, CheckName, Outcome, Quote, Result, SubjectKind
+from handlers.follow_ups import handing_keys
 from handlers.render.blocks import Message, section
 from handlers.render.evidence import render_evidence_page
 from handlers.render.form import render_form
@@ -66,6 +68,15 @@ async def test_evidence_that_is_not_kept_is_said_to_be_gone(bot):
     bot.slack.people["U0SAM"] = {"is_restricted": True}
     await bot.press("show_evidence", **pressed("show_evidence", user={"id": "U0SAM"}))
     assert "GET /" not in str(bot.slack.views)
+    assert "Guests cannot ask" in str(bot.slack.views[-1])
+
+
+async def test_a_guest_says_nothing_of_an_answer(answered):
+    """No form is opened; why not is told."""
+    answered.slack.people["U0SAM"] = {"is_restricted": True}
+    await answered.press("was_right", **pressed("was_right", user={"id": "U0SAM"}))
+    assert answered.slack.views == []
+    assert "Guests cannot ask" in texts(answered.slack.whispers[-1])
 
 
 async def test_long_evidence_is_leafed_through(bot):
@@ -105,8 +116,65 @@ async def test_a_case_is_handed_to_the_shops_contact_once(start):
     await bot.press("hand_over", **pressed("hand_over"))
     await bot.press("hand_over", **pressed("hand_over", actions=[button("hand_over", stamp="1.9")]))
     (handed,) = bot.slack.posts()
-    assert handed["text"].startswith("<@U0LEE>, <@U0DANA> hands you this: Sale POS-20260302-00417")
+    assert handed["text"].startswith(
+        f"<@U0LEE>, <@U0DANA> hands you this: *Package …1002* · `{LABEL}` · Harbor Street: "
+    )
+    assert "Sale POS-20260302-00417" in handed["text"]
     assert "Case `d-1`" in handed["text"]
+    assert "handed over already" in texts(bot.slack.whispers[0])
+
+
+@pytest.mark.parametrize(
+    ("named", "people"),
+    [
+        ({"contact": "U0DANA", "escalate_to": "U0KIT"}, "<@U0KIT>"),
+        ({"contact": "U0DANA", "approvers": ("U0DANA", "U0LEE", "S0MANAGERS")}, "<@U0LEE>, <!subteam^S0MANAGERS>"),
+        ({"contact": "U0DANA", "escalate_to": "C0ONCALL", "approvers": ("U0LEE",)}, "<@U0LEE>"),
+        ({"approvers": ("U0LEE",)}, "<@U0LEE>"),
+        ({"contact": "U0DANA"}, "Somebody at Harbor Street"),
+    ],
+)
+async def test_a_case_is_handed_to_somebody_else_than_who_hands_it(start, named, people):
+    """The contact himself hands it on: to on-call, else to who approves."""
+    bot = await start(replace(HARBOR, **named))
+    bot.services.ledger.kept["d-1"] = DOUBLE_RECEIPT
+    await bot.press("hand_over", **pressed("hand_over"))
+    (handed,) = bot.slack.posts()
+    assert handed["text"].startswith(f"{people}, <@U0DANA> hands you this: ")
+
+
+@pytest.mark.parametrize(("age", "posts"), [(timedelta(0), 0), (timedelta(minutes=2), 0), (timedelta(minutes=4), 1)])
+async def test_a_case_that_a_dead_process_did_not_hand_over_is_handed_over(start, age, posts):
+    """It began and never posted; a press that comes while it may still be posting waits."""
+    bot = await start(replace(HARBOR, contact="U0LEE"))
+    bot.services.ledger.kept["d-1"] = DOUBLE_RECEIPT
+    bot.services.ledger.seen.update(handing_keys("d-1", NOW - age))
+    await bot.press("hand_over", **pressed("hand_over"))
+    assert len(bot.slack.posts()) == posts
+    assert ["being handed over" in texts(whisper) for whisper in bot.slack.whispers] == [True] * (1 - posts)
+
+
+async def test_of_two_who_hand_a_case_over_at_once_one_does(start):
+    """In whichever order they are taken, and a press that was one too many keeps off nobody later."""
+    bot = await start(replace(HARBOR, contact="U0LEE"))
+    bot.services.ledger.kept["d-1"] = DOUBLE_RECEIPT
+    stamps = ("1.5", "1.7", "1.9")
+    await asyncio.gather(
+        *(bot.press("hand_over", **pressed("hand_over", actions=[button("hand_over", stamp=each)])) for each in stamps)
+    )
+    assert len(bot.slack.posts()) == 1
+    assert {key for key in bot.services.ledger.seen if key.startswith("handing")} == set(handing_keys("d-1", NOW))
+
+
+async def test_where_nobody_can_look_a_case_is_handed_over_once(start):
+    """Once too little rather than twice."""
+    bot = await start(replace(HARBOR, contact="U0LEE"))
+    bot.slack.missing.add("conversations.replies")
+    bot.services.ledger.kept["d-1"] = DOUBLE_RECEIPT
+    for stamp in ("1.5", "1.9"):
+        await bot.press("hand_over", **pressed("hand_over", actions=[button("hand_over", stamp=stamp)]))
+        bot.services.ledger.seen.difference_update(handing_keys("d-1", NOW))
+    assert len(bot.slack.posts()) == 1
     assert "handed over already" in texts(bot.slack.whispers[0])
 
 
@@ -144,6 +212,25 @@ async def test_the_home_tab_shows_recent_cases_and_asks(answered):
         "block_actions", container={"type": "view", "view_id": "V1"}, actions=[button("home_refresh", "x")]
     )
     assert answered.slack.views[-1]["type"] == "home"
+
+
+@pytest.mark.parametrize(("user", "is_shown"), [("U0DANA", True), ("U0LEE", False)])
+async def test_what_somebody_asked_in_a_direct_message_is_on_nobody_elses_home(bot, user, is_shown):
+    """It was a private question, and the link would lead nowhere."""
+    bot.services.ledger.kept["d-1"] = DOUBLE_RECEIPT
+    await bot.event(
+        {
+            "type": "message",
+            "channel_type": "im",
+            "user": "U0DANA",
+            "text": LABEL,
+            "ts": "1700000000.000900",
+            "channel": "D0DANA",
+        }
+    )
+    await bot.event({"type": "app_home_opened", "user": user, "tab": "home"})
+    assert ("…1002" in str(bot.slack.views[-1])) is is_shown
+    assert ("/archives/D0DANA/" in str(bot.slack.views[-1])) is is_shown
 
 
 async def test_the_home_tab_of_a_guest_says_why_it_is_empty(bot):

@@ -10,8 +10,21 @@ from urllib.parse import urlencode
 from handlers.render.form import FORM
 from handlers.render.verdict import VERDICT_FORM
 from tests.handlers.test_follow_ups import button, pressed
-from tests.handlers.test_once import DIRECT, JUDGED, MESSAGE, OPENED, RIGHT, TOLD
 from tests.handlers.values import DOUBLE_RECEIPT, LABEL
+
+MESSAGE = {"ts": "1690000000.000200", "text": f"{LABEL} and sale POS-1 are gone"}
+TOLD = '{"channel": "C0FLOOR", "thread": "", "url": ""}'
+JUDGED = '{"answer": "d-1", "channel": "C0FLOOR", "thread": "1.2"}'
+DIRECT = {
+    "type": "message",
+    "channel_type": "im",
+    "channel": "D0DANA",
+    "user": "U0DANA",
+    "ts": "1690000000.000900",
+    "text": LABEL,
+}
+OPENED = {"type": "app_home_opened", "user": "U0DANA", "tab": "home"}
+RIGHT = {"right": {"selected_option": {"value": "right"}}}
 
 ROUNDS = 12
 JUNK = (

@@ -58,3 +58,8 @@ async def test_the_home_tab_goes_by_what_somebody_does(shop):
     assert ["How the shops stand" in seen[user] for user in seen] == [True, False, False]
     assert "Guests cannot ask" in seen["U0SAM"]
     assert "Recorded twice" in seen[LEE]
+    (twin,) = (await shop.intent()).targets
+    assert f"remove receipt `{twin.record_id}` in METRC, of package …3001" in seen[LEE]
+    # a second person is needed, so hers does not wait for who asked
+    assert twin.record_id not in seen[ASKER]
+    assert "Nothing waits for you" in seen[ASKER]

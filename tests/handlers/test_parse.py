@@ -1,14 +1,17 @@
 """What somebody typed is read as they meant it, or sent back with an example."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.model import SubjectKind
-from handlers.parse import TEXT_LIMIT, Ask, Help, Unclear, parse, subjects_in
+from handlers.parse import TEXT_LIMIT, Ask, Help, History, Pending, Status, Unclear, parse, subjects_in
+from handlers.places import choose, whole_name
 from tests.handlers import blockkit
+from tests.handlers.values import HARBOR, HILL, settings
 
 LABEL = "1A4FF0100000022000001002"
 
@@ -91,7 +94,6 @@ def test_nothing_and_help_are_answered_with_help(text):
     [
         "package",
         "package abc",
-        "package 1234",
         "package !!!",
         "package 🙂🙂🙂🙂🙂",
         "package <@U0DANA>",
@@ -165,6 +167,188 @@ def test_the_end_of_a_tag_is_known_by_its_digits():
     assert not parse("package 1A4FF01002", "/reconcile").is_tail
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["2001", "…2001", "...2001", "#2001", "package …2001", "ends in 2001", "package ending in 2001", "where is 2001?"],
+)
+def test_four_digits_are_the_end_of_a_tag(text):
+    """It is how the bot itself names a package."""
+    asked = parse(text, "/reconcile")
+    assert asked == Ask("2001")
+    assert asked.is_tail
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("02001 02005", ["02001", "02005"]),
+        ("package …2001, …2005", ["2001", "2005"]),
+        ("02001,02005", ["02001", "02005"]),
+        ("02001/02005", ["02001", "02005"]),
+        ("where are 02001 and 2005?", ["02001", "2005"]),
+        ("2001 2002 2003 2004 2005", ["2001", "2002", "2003", "2004", "2005"]),
+        (f"{LABEL} 02005", [LABEL, "02005"]),
+        (f"02005 and {LABEL}, please", ["02005", LABEL]),
+        ("1A4FF010000002200000100 02005", ["1A4FF010000002200000100", "02005"]),
+        ("02001 2001 02001", ["02001", "2001"]),
+    ],
+)
+def test_several_ends_of_tags_are_several_questions(text, labels):
+    """By themselves and beside a whole tag, in the order they were typed."""
+    assert [ask.label for ask in parse(text, "/reconcile").each()] == labels
+
+
+def test_six_ends_of_four_digits_are_no_tag_in_pieces():
+    """A tag in pieces has letters somewhere."""
+    asked = parse("2001 2002 2003 2004 2005 2006", "/reconcile")
+    assert [ask.label for ask in asked.each()] == ["2001", "2002", "2003", "2004", "2005"]
+    assert asked.left_out == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{LABEL}\t1250\tEach\tNight Lantern 3.5g", f"{LABEL} 37.00 of 2026-03-02", f"{LABEL} we counted 1,250 at 14:30 today"],
+)
+def test_a_figure_in_a_row_is_no_end_of_a_tag(text):
+    """Beside a whole tag only what stands in a list of tags is another one."""
+    asked = parse(text, "/reconcile")
+    assert (asked.label, asked.more) == (LABEL, ())
+
+
+@pytest.mark.parametrize("text", ["0000418902", "#0000418902", "package 0000418902", "0000418902?"])
+def test_a_long_number_by_itself_is_sent_back_with_the_word_for_it(text):
+    """No tag is made of ten digits, a manifest's number is."""
+    unclear = parse(text, "/diagnose")
+    assert isinstance(unclear, Unclear)
+    assert "`/diagnose manifest 0000418902`" in unclear.sentence
+    assert "`/diagnose receipt 0000418902`" in unclear.sentence
+
+
+def test_the_number_of_a_sale_by_itself_is_a_receipt():
+    """Its shape says so."""
+    assert parse("POS–20260302–00417", "/reconcile") == Ask("POS-20260302-00417", kind=SubjectKind.RECEIPT)
+    assert parse("history POS-20260302-00417", "/reconcile") == History("POS-20260302-00417")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("receipts 880101 and 880102", ["880101", "880102"]),
+        ("receipts 880101, 880102", ["880101", "880102"]),
+        ("manifest 0000415006/0000415007", ["0000415006", "0000415007"]),
+        ("transfers 0000415006 0000415007", ["0000415006", "0000415007"]),
+    ],
+)
+def test_several_numbers_after_their_word_are_several_questions(text, values):
+    """As with tags."""
+    assert [ask.label for ask in parse(text, "/reconcile").each()] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("statsu", Status()),
+        ("stauts at Harbor Street", Status("Harbor Street")),
+        ("facilty", Ask("", None, SubjectKind.FACILITY)),
+        ("reciept 880102", Ask("880102", None, SubjectKind.RECEIPT)),
+        ("manfest 415006", Ask("415006", None, SubjectKind.MANIFEST)),
+        ("prodct Night Lantern", Ask("Night Lantern", None, SubjectKind.PRODUCT)),
+        ("pendign", Pending()),
+        ("histroy 880102", History("880102")),
+        ("packge 02001", Ask("02001")),
+        ("hlep", Help()),
+    ],
+)
+def test_a_word_with_one_slip_is_understood(text, meant):
+    """One letter missing, wrong, too many or swapped, where that leaves one word only."""
+    assert parse(text, "/reconcile") == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("sttaus", "status"), ("recpiet of today", "receipt POS-20260302-00417"), ("facliyt", "facility")],
+)
+def test_a_word_with_two_slips_is_suggested(text, line):
+    """It is not done unasked."""
+    unclear = parse(text, "/diagnose")
+    assert isinstance(unclear, Unclear)
+    assert f"Did you mean `/diagnose {line}`?" in unclear.sentence
+
+
+@pytest.mark.parametrize("text", ["score 02001", f"stare at {LABEL}"])
+def test_a_word_that_is_like_another_does_not_hide_a_tag(text):
+    """What holds a tag is a question about it."""
+    assert not isinstance(parse(text, "/reconcile"), Status)
+    assert getattr(parse(text, "/reconcile"), "kind", SubjectKind.PACKAGE) is SubjectKind.PACKAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "shop"),
+    [
+        ("02001 at harbor", "02001", HARBOR),
+        ("02001 at 402rx0042", "02001", HARBOR),
+        ("02001 at Harbor-Street", "02001", HARBOR),
+        ("02001 at hill road please", "02001", HILL),
+        ("02001 in Hill Road", "02001", HILL),
+        ("02001 in hill", "02001", HILL),
+        ("02001 @ Hill Road", "02001", HILL),
+        ("02001 @402R-X0043", "02001", HILL),
+        (f"{LABEL} in 402R-X0043", LABEL, HILL),
+        ("receipt 880102 in Hill Road", "880102", HILL),
+        ("receipts 880101 and 880102 @ Hill Road", "880101", HILL),
+        ("product Night Lantern in Hill Road", "Night Lantern", HILL),
+        ("facility in Hill Road", "", HILL),
+        ("02001 at Road", "02001", HILL),
+        ("https://1a4.com/3W5E11264SGPN in Hill Road", "", HILL),
+        # the channel's shop
+        ("02001 in the vault", "02001", HARBOR),
+        ("ends in 02001", "02001", HARBOR),
+        ("why in 2001", "2001", HARBOR),
+        ("product Night in Hill", "Night in Hill", HARBOR),
+        ("product Night at Hill", "Night at Hill", HARBOR),
+        ("receipt 880102 in the vault", "880102", HARBOR),
+        (f"12345 in {LABEL}", LABEL, HARBOR),
+    ],
+)
+def test_a_shop_is_known_by_a_part_of_its_name_or_license(text, label, shop):
+    """After ``in`` and ``@`` only what is surely a shop: boxes and vaults are in between."""
+    both = settings(HARBOR, HILL)
+    asked = whole_name(parse(text, "/reconcile"), both)
+    assert next(asked.each()).label == label
+    assert choose(asked, "C0FLOOR", both) == shop
+
+
+@pytest.mark.parametrize("place", ["street", "402R", "r", "X004", "the", "nowhere"])
+def test_a_part_that_fits_several_shops_or_none_is_not_guessed(place):
+    """Somebody else's stock would be looked up."""
+    both = settings(HARBOR, replace(HILL, name="Hill Street"))
+    asked = whole_name(parse(f"02001 at {place}", "/reconcile"), both)
+    assert isinstance(choose(asked, "C0FLOOR", both), Unclear)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("receipts 880101 and 880102", ["880101", "880102"]),
+        ("Receipts *880101*, `880102` & 880103.", ["880101", "880102", "880103"]),
+        ("transfer 0000415006/0000415007", ["0000415006", "0000415007"]),
+        ("sale POS-20260302-00417 and 19 Each", ["POS-20260302-00417"]),
+        ("receipt 880101 and 1250 grams", ["880101"]),
+        (
+            "5 sales will not reach METRC by themselves: POS-20260302-00417, POS-20260302-00418 and 3 more.",
+            ["POS-20260302-00417", "POS-20260302-00418"],
+        ),
+        ("sales that failed: S-1017, S-1018, S-1020.", ["S-1017", "S-1018", "S-1020"]),
+        ("POS-20260302-00417 is gone", ["POS-20260302-00417"]),
+        ("sales today: 1250, at 402R-X0042", []),
+        ("sales at 14:30", []),
+    ],
+)
+def test_every_number_that_a_message_names_is_found(text, values):
+    """In a list after its word, and where the shape is a sale's."""
+    assert [ask.label for ask in subjects_in(text)] == values
+
+
 def test_what_a_message_speaks_of():
     """Tags, numbers after their word, links; no guess from a bare number or a plain word."""
     text = (
@@ -208,5 +392,5 @@ def _judge(parsed):
     if isinstance(parsed, Unclear):
         assert blockkit.problems(parsed.sentence, []) == []
     if isinstance(parsed, Ask) and parsed.kind is SubjectKind.PACKAGE and not parsed.retail_id:
-        assert 5 <= len(parsed.label) <= 64
+        assert 5 <= len(parsed.label) <= 64 or parsed.is_tail
         assert parsed.label.isalnum()

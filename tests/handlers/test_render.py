@@ -1,18 +1,22 @@
 """What the bot says: readable in ten seconds, and always a message that Slack takes."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from bot import checks
 from bot import model as m
 from handlers.render import words
-from handlers.render.blocks import Message, code, cut, cut_plain, escape, size
-from handlers.render.diagnosis import render_diagnosis, render_evidence
+from handlers.render.blocks import Message, code, cut, cut_between_words, cut_plain, escape, size
+from handlers.render.diagnosis import render_diagnosis, render_evidence, render_summary
+from handlers.render.evidence import render_evidence_page
 from handlers.render.help import render_help
 from handlers.render.words import date
 from tests.handlers import blockkit
@@ -36,10 +40,57 @@ def test_the_first_line_is_the_headline():
     message = render_diagnosis(DOUBLE_RECEIPT, HARBOR, "U0DANA")
     assert shown(message).split("\n")[0] == "*Sale POS-20260302-00417 was posted to METRC twice, 4 s apart.*"
     assert message.text.split("\n") == [
-        "Sale POS-20260302-00417 was posted to METRC twice, 4 s apart.",
+        "Package …1002 at Harbor Street: Sale POS-20260302-00417 was posted to METRC twice, 4 s apart.",
         "Do: Void METRC receipt 880102 and keep 880101.",
         "Do not adjust the quantity.",
     ]
+
+
+def test_under_the_headline_stands_what_was_asked_about():
+    """Of five answers in one thread each names its own: short to see, whole to copy, with product and shop."""
+    message = render_diagnosis(DOUBLE_RECEIPT, HARBOR, "U0DANA", "Night *Lantern* 3.5g")
+    head = shown(message).split("\n")[1]
+    assert head == "*Package …1002* · `1A4FF0100000022000001002` · Night *Lantern* 3.5g · Harbor Street"
+    assert message.text.startswith("Package …1002 (Night *Lantern* 3.5g) at Harbor Street: Sale POS-20260302-00417")
+    (evidence, *_) = render_evidence(DOUBLE_RECEIPT, HARBOR)
+    assert evidence.text == "What was read · Package …1002"
+    page = render_evidence_page(DOUBLE_RECEIPT, HARBOR, 1, "Night Lantern 3.5g")
+    assert "`1A4FF0100000022000001002` · Night Lantern 3.5g · Harbor Street" in str(page["blocks"][0])
+    assert render_summary(DOUBLE_RECEIPT, HARBOR).startswith("*Package …1002* · `1A4FF0100000022000001002` · Harbor")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "named"),
+    [
+        (m.SubjectKind.RECEIPT, "POS-20260302-00417", "Receipt POS-20260302-00417"),
+        (m.SubjectKind.PRODUCT, "Night Lantern 3.5g", "Product Night Lantern 3.5g"),
+        (m.SubjectKind.MANIFEST, "0000418902", "Manifest 0000418902"),
+    ],
+)
+def test_a_number_and_a_name_are_told_as_a_whole(kind, value, named):
+    """Nobody knows them by their end."""
+    message = render_diagnosis(replace(DOUBLE_RECEIPT, subject=m.Subject(kind, value)), HARBOR, "U0DANA")
+    assert shown(message).split("\n")[1] == f"*{named}* · Harbor Street"
+    assert message.text.startswith(f"{named} at Harbor Street: ")
+
+
+def test_a_check_does_not_say_the_headline_again():
+    """It was read a line above; what it adds to it stays."""
+    summary = f"{DOUBLE_RECEIPT.headline} And 1 more."
+    checks = tuple(replace(c, summary=summary) if c.findings else c for c in DOUBLE_RECEIPT.checks)
+    assert "*● found · Duplication*: And 1 more.\n" in rendered(checks=checks)
+    same = tuple(replace(c, summary=DOUBLE_RECEIPT.headline) if c.findings else c for c in DOUBLE_RECEIPT.checks)
+    assert "*● found · Duplication*\n" in rendered(checks=same)
+
+
+def test_checks_that_say_the_same_share_a_line():
+    """One gate that is closed is one piece of news, not six; what says nothing keeps its own line."""
+    first, *others = DOUBLE_RECEIPT.checks
+    shut = [m.Outcome(each.name, m.Result.NOT_REACHED, "METRC could not be read.") for each in others]
+    text = rendered(checks=(first, *shut))
+    said = "– not reached · Mapping, Timing, Duplication, Custody, Definition, Count: METRC could not be read."
+    assert said in text
+    assert text.count("METRC could not be read") == 1
 
 
 def test_seven_checks_have_a_mark_and_a_word():
@@ -66,7 +117,7 @@ def test_the_account_is_a_small_ledger():
     """Both sides, the difference, each event with its record, and what is left."""
     text = rendered()
     assert "*POS 19 · METRC 18 · difference +1 Each*" in text
-    assert "+1  receipt retry: METRC receipt 880102" in text
+    assert "+1  sale sent twice: METRC receipt 880102" in text
     assert "unexplained 0" in text
 
 
@@ -89,6 +140,36 @@ def test_what_to_wait_for_is_a_moment_not_a_bit():
     assert "*Not before:* <!date^1772573700^{date_short_pretty} at {time}|14:35 MST on Mar 3>" in text
 
 
+def test_a_moment_in_the_next_step_is_told_once_on_one_clock():
+    """The reader's; a notification, where nothing is drawn, has the shop's with its zone."""
+    action = m.Action(m.ActionKind.WAIT, "Nothing to do. Look again at 18:35.", datetime(2026, 3, 3, 1, 35, tzinfo=UTC))
+    message = render_diagnosis(replace(DOUBLE_RECEIPT, action=action), HARBOR, "U0DANA")
+    drawn = "<!date^1772501700^{date_short_pretty} at {time}|18:35 MST on Mar 2>"
+    assert f"*Do:* Nothing to do. Look again at {drawn}.\n" in shown(message)
+    assert "Not before" not in shown(message)
+    assert "Do: Nothing to do. Look again at 18:35 MST.\n" in message.text
+
+
+def test_every_event_of_a_difference_has_plain_words():
+    """Whatever a check can give a share to; a code that is not known yet is at least readable."""
+    sources = "\n".join(path.read_text("utf-8") for path in Path(checks.__file__).parent.glob("*.py"))
+    codes = set(re.findall(rf'"((?:{"|".join(m.Cause)})\.[a-z][a-z-]+)"', sources))
+    without = {"authentication", "wrong_license", "outage", "on_hold", "lab_state"}
+    unsized = {"mapping.category", "mapping.item", "mapping.strain", "mapping.label-nowhere"}
+    codes = {code for code in codes if code.partition(".")[0] not in without and code not in unsized}
+    assert len(codes) > 40
+    # two are the beginnings of codes that are told apart later
+    assert codes - set(words.EVENTS) <= {
+        "duplication.manifest",
+        "duplication.receipt",
+        "timing.import",
+        "timing.nightly",
+        "timing.sale",
+        "timing.void",
+    }
+    assert words.event("mapping.of-tomorrow") == "of tomorrow"
+
+
 def test_what_not_to_do_is_in_plain_words():
     """Every warning of the diagnosis is there."""
     text = rendered(must_not=tuple(m.Forbidden))
@@ -98,10 +179,11 @@ def test_what_not_to_do_is_in_plain_words():
 
 
 def test_a_provisional_answer_names_what_was_not_read():
-    """It says that it may change, and why."""
+    """It says that it may change; why each was not read is said once, beside its check."""
     checks = (replace(DOUBLE_RECEIPT.checks[0], result=m.Result.UNKNOWN, summary="METRC did not answer."),)
     text = rendered(provisional=True, checks=checks)
-    assert "*This may still change.* Not read: Authentication (METRC did not answer)." in text
+    assert "*This may still change.* Not read: Authentication. Ask again" in text
+    assert text.count("METRC did not answer") == 1
     assert "Certain, provisional" in text
 
 
@@ -302,3 +384,23 @@ def test_the_longest_records_make_a_message_that_fits(filler):
     for message in messages:
         assert blockkit.problems(message.text, list(message.blocks)) == []
     assert "actions" not in {block["type"] for block in messages[0].blocks}
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (60, "Sales POS-20260302-00417, POS-20260302-00418 wait"),
+        (43, "Sales POS-20260302-00417 …"),
+        (26, "Sales POS-20260302-00417,…"),
+        (4, "Sal…"),
+    ],
+)
+def test_a_number_is_not_cut_into_another_one(limit, told):
+    """What does not fit as a whole is left out as a whole, where there are words at all."""
+    assert cut_between_words("Sales POS-20260302-00417, POS-20260302-00418 wait", limit) == told
+
+
+@given(st.text(alphabet="ab &<>`é🙂 ", max_size=80), st.integers(2, 60))
+def test_text_cut_between_words_fits(text, limit):
+    """And is never longer than text that is cut anywhere."""
+    assert size(cut_between_words(text, limit)) <= max(size(cut(text, limit)), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from benchmarks.outbox import EVENTS, POINTS, faults, killed
 from benchmarks.slots import played
 from bot.alerts import Condition, Kind, Policy, Seen, What, acknowledge, decide, snooze
 from bot.app import SystemClock
-from bot.errors import ChatError
+from bot.errors import ChatError, QuestionError
 from bot.outbox import send_letters
 from storage.alerts import SqlAlertBook, SqlMemory, SqlOutbox, SqlSlots
 from storage.engine import connect
@@ -26,17 +27,26 @@ SILENT = Condition(
 )
 
 
-class Slack:
-    """A channel in memory. ``breaks`` are raised one after another before anything is posted."""
+ESCALATED = replace(SILENT, escalate_to="U0GONE")
+HOUR = timedelta(hours=1)
 
-    def __init__(self, *breaks):
+
+class Slack:
+    """A channel in memory. ``breaks`` are raised one after another before anything is posted; ``refused``: kinds always."""
+
+    def __init__(self, *breaks, refused=()):
         self.posted = []
         self.rewritten = []
         self.looked = 0
         self.breaks = list(breaks)
+        self.refused = dict(refused)
+        self.refusals = 0
 
     async def send(self, letter, thread):
         self._break()
+        if error := self.refused.get(letter.what):
+            self.refusals += 1
+            raise error
         self.posted.append((letter.key, letter.what, letter.channel, thread))
         return f"ts{len(self.posted)}"
 
@@ -243,6 +253,88 @@ async def test_one_channel_that_is_gone_holds_up_no_other(book, outbox):
     await round_of(book, NOW, SILENT, replace(SILENT, license="L2", cause="L2", channel="C0OTHER"))
     assert await send(outbox, slack, NOW) == 1
     assert len(await outbox.waiting()) == 1
+
+
+NOBODY = ChatError("Slack did not take it (user_not_found).", code="user_not_found")
+
+
+async def escalated(book, outbox, slack):
+    """An alert that was told, and that goes to its second address half an hour later."""
+    await round_of(book, NOW, ESCALATED)
+    await send(outbox, slack, NOW)
+    await round_of(book, NOW + 31 * MINUTE, ESCALATED)
+    await send(outbox, slack, NOW + 31 * MINUTE)
+
+
+async def test_an_escalation_that_reaches_nobody_holds_up_nothing(book, outbox):
+    """``escalate_to`` is mistyped: the floor's card is rewritten and the end is told at once, in their order."""
+    slack = Slack(refused={What.ESCALATE: NOBODY})
+    await escalated(book, outbox, slack)
+    assert slack.refusals == 1
+    await round_of(book, NOW + 32 * MINUTE, ESCALATED, replace(ESCALATED, license="L2", name="Mill Road"))
+    await send(outbox, slack, NOW + 32 * MINUTE)
+    assert [state.value for state, _ in slack.rewritten] == ["open"]
+    await round_of(book, NOW + 33 * MINUTE)
+    await send(outbox, slack, NOW + 33 * MINUTE)
+    assert slack.said == [What.FIRE, What.RESOLVE]
+    assert [state.value for state, _ in slack.rewritten] == ["open", "closed"]
+    assert await outbox.waiting() == ()
+
+
+async def test_an_escalation_that_reaches_nobody_is_given_up_after_an_hour(book, outbox, caplog):
+    """The log says which setting is wrong; whoever mends it within the hour is still told."""
+    slack = Slack(refused={What.ESCALATE: NOBODY})
+    await escalated(book, outbox, slack)
+    with caplog.at_level(logging.WARNING):
+        await send(outbox, slack, NOW + 90 * MINUTE)
+        assert [letter.what for letter, _ in await outbox.waiting()] == [What.ESCALATE]
+        assert caplog.text == ""
+        await send(outbox, slack, NOW + 101 * MINUTE)
+    assert await outbox.waiting() == ()
+    assert "escalate_to (U0GONE) of Harbor Street" in caplog.text
+    assert "user_not_found" in caplog.text
+
+
+async def test_an_outage_of_slack_gives_up_no_escalation(book, outbox):
+    """Slack refused nobody: it goes out when Slack is back, however late."""
+    slack = Slack(refused={What.ESCALATE: ChatError("Slack did not answer (503).", code="503")})
+    await escalated(book, outbox, slack)
+    for hours in range(1, 5):
+        await send(outbox, slack, NOW + 31 * MINUTE + hours * HOUR)
+    slack.refused.clear()
+    await send(outbox, slack, NOW + 6 * HOUR)
+    assert slack.said == [What.FIRE, What.ESCALATE]
+
+
+@pytest.mark.parametrize("ends", ["closed", "acknowledged"])
+async def test_nobody_is_woken_late_for_what_is_over_or_in_hand(book, outbox, ends):
+    """An escalation that is not out when the alert ends, or is taken in hand, is withdrawn and not sent after it."""
+    slack = Slack(refused={What.ESCALATE: TimeoutError()})
+    await escalated(book, outbox, slack)
+    if ends == "closed":
+        await round_of(book, NOW + 32 * MINUTE)
+    else:
+        assert await book.write([acknowledge(await only(book), "U0DANA", NOW)], NOW + 32 * MINUTE)
+    slack.refused.clear()
+    await send(outbox, slack, NOW + HOUR)
+    assert What.ESCALATE not in slack.said
+    assert await outbox.waiting() == ()
+
+
+async def test_a_chart_whose_facts_cannot_be_gathered_stops_no_other_letter(book, outbox, caplog):
+    """Its shop is not configured any more: what waits behind it goes out in the same pass; after an hour it is left out."""
+    gone = QuestionError("License 'L1' is not configured; known: L2.")
+    slack = Slack(refused={What.CHART: gone})
+    silent = replace(SILENT, kind=Kind.SYNC_SILENT)
+    await round_of(book, NOW, silent)
+    await round_of(book, NOW, silent, replace(SILENT, license="L2", cause="L2"))
+    assert await send(outbox, slack, NOW) == 2
+    assert slack.said == [What.FIRE, What.FIRE]
+    [(letter, problem)] = await outbox.waiting()
+    assert (letter.what, problem) == (What.CHART, str(gone))
+    await send(outbox, slack, NOW + HOUR)
+    assert await outbox.waiting() == ()
+    assert str(gone) in caplog.text
 
 
 async def test_a_message_that_a_person_deleted_is_not_rewritten_for_ever(book, outbox):
