@@ -178,7 +178,8 @@ def _ids_of(package: Evidence, numbers: set[str], ids: set[int]) -> set[int]:
     whole = Case(package)
     own = ids | {r.id for sale in whole.matched.sales if sale.sale.sale_id in numbers for r in sale.receipts}
     sales = whole.matched.all_sales if package.pos_sales.was_read else None
-    for twins in find_twins(package.receipts.value or (), sales, package.subject.value).twins:
+    zone = package.shop.time_zone
+    for twins in find_twins(package.receipts.value or (), sales, package.subject.value, zone).twins:
         group = {twins.keep.id, *(r.id for r in twins.remove)}
         own |= group if group & own else set()
     return own

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from bot.hours import apart
 from bot.model import MetrcReceipt
 from bot.numbers import bare
 from bot.posting import PosSale, quantity_on
@@ -57,8 +58,10 @@ class TwinSearch:
     lookalikes: tuple[MetrcReceipt, ...]
 
 
-def find_twins(receipts: Iterable[MetrcReceipt], sales: tuple[PosSale, ...] | None, label: str) -> TwinSearch:
-    """Search the live receipts on a label; ``sales`` None: the POS's sales could not be read."""
+def find_twins(
+    receipts: Iterable[MetrcReceipt], sales: tuple[PosSale, ...] | None, label: str, zone: str = "UTC"
+) -> TwinSearch:
+    """Search the live receipts on a label; ``sales`` None: the POS's sales could not be read. ``zone``: the shop's."""
     living = [r for r in receipts if r.is_live and r.lines is not None and quantity_on(r, label)]
     twins: list[Twins] = []
     lookalikes: list[MetrcReceipt] = []
@@ -73,14 +76,14 @@ def find_twins(receipts: Iterable[MetrcReceipt], sales: tuple[PosSale, ...] | No
             leaders.extend(group)
     unnumbered = [r for r in living if not _number(r)]
     for group in _group([*leaders, *unnumbered], lambda r: r.sold_at and (r.sold_at, _lines(r), r.total_price)):
-        found, alike = _missing_number(group, sales, label)
+        found, alike = _missing_number(group, sales, label, zone)
         twins.extend(found)
         lookalikes.extend(alike)
     return TwinSearch(tuple(_merged(twins)), tuple(lookalikes))
 
 
 def _missing_number(
-    group: list[MetrcReceipt], sales: tuple[PosSale, ...] | None, label: str
+    group: list[MetrcReceipt], sales: tuple[PosSale, ...] | None, label: str, zone: str
 ) -> tuple[list[Twins], list[MetrcReceipt]]:
     """Judge receipts of one moment with equal lines, of which some bear no number."""
     numbered = [r for r in group if _number(r)]
@@ -89,7 +92,7 @@ def _missing_number(
         return [], []
     if not bare:
         return [], group
-    rung_up = None if sales is None else _rung_up(group[0], sales, label)
+    rung_up = None if sales is None else _rung_up(group[0], sales, label, zone)
     # without the POS, one number among them proves one sale; no number at all proves nothing
     real = max(len(numbered), rung_up or 0, _sales_behind(group, sales or ()))
     if real == 0 or len(group) <= real:
@@ -177,18 +180,18 @@ def _sales_behind(group: list[MetrcReceipt], sales: tuple[PosSale, ...]) -> int:
     return len(set(own))
 
 
-def _rung_up(receipt: MetrcReceipt, sales: tuple[PosSale, ...], label: str) -> int:
+def _rung_up(receipt: MetrcReceipt, sales: tuple[PosSale, ...], label: str, zone: str) -> int:
     """How many living POS sales of that very moment took as much of the label."""
     quantity = quantity_on(receipt, label)
     own = (sale for sale in sales if not sale.is_void and sale.quantity == quantity)
-    return sum(1 for sale in own if receipt.sold_at and _is_moment(receipt.sold_at, sale.sold_at))
+    return sum(1 for sale in own if receipt.sold_at and _is_moment(receipt.sold_at, sale.sold_at, zone))
 
 
-def _is_moment(told: datetime, sold_at: datetime) -> bool:
+def _is_moment(told: datetime, sold_at: datetime, zone: str) -> bool:
     """Whether METRC's time may be the sale's: to the second, or to the minute where it has none; an hour may come twice."""
     told, sold_at = told.replace(microsecond=0), sold_at.replace(microsecond=0)
     is_cut = told.second == 0 and sold_at.replace(second=0) == told
-    return is_cut or sold_at in {told, told + timedelta(hours=1)}
+    return is_cut or apart(told, sold_at, zone) == timedelta(0)
 
 
 def _group(receipts: Iterable[MetrcReceipt], key: Callable[[MetrcReceipt], Hashable]) -> list[list[MetrcReceipt]]:

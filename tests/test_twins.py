@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,10 +99,13 @@ def test_times_without_seconds_hold_as_many_sales_as_the_minute_does():
 
 
 def test_an_hour_that_comes_twice_holds_the_sales_of_both():
-    """METRC tells the wall clock, read as its first time; the POS has a sale at each."""
-    pair = of_one_minute()
-    both = sales_of_one_minute(apart=timedelta(hours=1))
-    assert find_twins(pair, both, LABEL).twins == ()
+    """METRC tells the wall clock, read as its first time; the POS has a sale at each. On any other day they are an hour apart."""
+    night, hour = datetime(2026, 11, 1, 7, 30, 5, tzinfo=UTC), timedelta(hours=1)
+    pair = [replace(each, sold_at=night) for each in of_one_minute()]
+    first, second = (replace(each, sold_at=night) for each in sales_of_one_minute())
+    both = (first, replace(second, sold_at=night + hour))
+    assert find_twins(pair, both, LABEL, "America/Denver").twins == ()
+    assert find_twins(pair, both, LABEL, "America/Phoenix").twins != ()
 
 
 def of_one_minute():
@@ -111,9 +114,11 @@ def of_one_minute():
     return [first, replace(first, id=9002, external_number=None)]
 
 
-def sales_of_one_minute(*, stored=False, apart=timedelta(seconds=30)):
+def sales_of_one_minute(*, stored=False):
     first = replace(SALES[0], sale_id="POS-A", sold_at=MINUTE_SHARP, receipt_ids=("9001",) if stored else ())
-    second = replace(first, sale_id="POS-B", sold_at=MINUTE_SHARP + apart, receipt_ids=("9002",) if stored else ())
+    second = replace(
+        first, sale_id="POS-B", sold_at=MINUTE_SHARP + timedelta(seconds=30), receipt_ids=("9002",) if stored else ()
+    )
     return (first, second)
 
 

@@ -76,7 +76,7 @@ def _search(case: Case) -> TwinSearch:
     e = case.evidence
     voided = {r.id for s in case.matched.having(Fate.VOID_NOT_POSTED, Fate.VOID_ON_ITS_WAY) for r in s.receipts}
     receipts = [r for r in e.receipts.value or () if r.id not in voided]
-    return find_twins(receipts, case.matched.all_sales if e.pos_sales.was_read else None, case.label)
+    return find_twins(receipts, case.matched.all_sales if e.pos_sales.was_read else None, case.label, e.shop.time_zone)
 
 
 def _nothing_twice(case: Case, search: TwinSearch) -> str:

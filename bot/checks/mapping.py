@@ -694,9 +694,8 @@ def _stray_receipts(case: Case) -> list[Finding]:
     since, until = e.pos_sales_since, e.pos_sales_until
     if not e.pos_sales.was_read or since is None or until is None:
         return []
-    doubled = {
-        r.id for t in find_twins(e.receipts.value or (), case.matched.all_sales, case.label).twins for r in t.remove
-    }
+    found = find_twins(e.receipts.value or (), case.matched.all_sales, case.label, e.shop.time_zone).twins
+    doubled = {r.id for twins in found for r in twins.remove}
     strays = [
         r
         for r in case.matched.orphans
