@@ -11,7 +11,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from handlers.asking import Asking
 from handlers.forms import Forms
 from handlers.heard import Heard
-from handlers.parse import subjects_in
+from handlers.parse import MOST_LABELS, subjects_in
 from handlers.render import words
 from handlers.services import Services
 from handlers.slack_calls import mapping
@@ -66,8 +66,9 @@ class Entries:
         command = _of_message(body)
         found = subjects_in(text_of(mapping(body.get("message"))))
         if found:
-            await self._asking.take(Heard(command, tuple(found)))
+            await self._asking.take(Heard(command, found[:MOST_LABELS]))
             await ack()
+            self._forms.tell_left_out(command, MOST_LABELS, len(found) - MOST_LABELS)
         else:
             await ack()
             self._forms.start(command, words.NO_SUBJECT)

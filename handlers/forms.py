@@ -74,6 +74,17 @@ class Forms:
         command = replace(_command(body, view), delivery=delivery, shelf=shelf)
         await self._asking.take(Heard(command, tuple(ask.each())))
         await ack()
+        self.tell_left_out(command, 1 + len(ask.more), ask.left_out)
+
+    def tell_left_out(self, command: Command, asked: int, left: int) -> None:
+        """That more was named than is asked in one go, to who asked alone; nothing where nothing was left out."""
+        if left > 0:
+            thread = Thread(self._chat, command)
+            self._work.start(partial(self._tell, command, thread, words.left_out(asked, left)), thread.apologise)
+
+    async def _tell(self, command: Command, thread: Thread, sentence: str) -> None:
+        if await first_time(self._services, command.delivery and f"{command.delivery}:left_out"):
+            await thread.whisper(sentence)
 
 
 def _read(view: Mapping[str, Any], settings: Settings) -> tuple[Ask, Decimal | None] | dict[str, str]:

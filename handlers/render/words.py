@@ -171,14 +171,16 @@ def usage(command: str, facilities: Sequence[tuple[str, str]]) -> str:
     """The whole help; ``facilities`` are pairs of license and name."""
     lines = [
         "*Why does a package read as missing?* Ask, and the answer comes in a thread. Asking changes nothing.",
-        f"• {example(command)} — the 24 letters and digits of the METRC tag",
+        f"• {example(command)} — the 24 letters and digits of the METRC tag, or its last 4 to 8 digits; up to five in one go",
         f"• {example(command, place=facilities[0][0] if facilities else '402R-X0042')} — at one license",
         f"• {example(command, EXAMPLES[SubjectKind.RECEIPT], kind=SubjectKind.RECEIPT)} — one sale, by either side's number",
         f"• {example(command, EXAMPLES[SubjectKind.MANIFEST], kind=SubjectKind.MANIFEST)} — one load",
         f"• {example(command, EXAMPLES[SubjectKind.PRODUCT], kind=SubjectKind.PRODUCT)} — all packages of a product",
         f"• {example(command, '', kind=SubjectKind.FACILITY)} — the whole shop, by common cause",
+        f"• {code(f'{command} status')} — how the shops stand",
         f"• {code(f'{command} pending')} — removals that wait for somebody; {code(f'{command} history')} — all of them",
-        f"• {code(f'{command} help')} — this text",
+        f"• {code(f'{command} help')} — this text; {code(command)} alone opens a form",
+        "• mention me with the same words, also inside a thread, or take *Why is this missing?* from the menu of a message",
         "Touch the count last: most missing packages are not miscounted.",
     ]
     if facilities:
@@ -196,6 +198,20 @@ def no_label(command: str) -> str:
     return (
         "I cannot find a package tag in that. A METRC tag has 24 letters and digits, printed under its bar code. "
         f"Copy this and put your tag in: {example(command)}"
+    )
+
+
+def did_you_mean(meant: str, command: str) -> str:
+    """The first word is nearly one that is known; ``meant``: what to type after the command."""
+    return f"Did you mean {code(f'{command} {meant}')}? What else can be asked: {code(f'{command} help')}"
+
+
+def bare_number(number: str, command: str) -> str:
+    """Only digits, too many for the end of a tag and too few for a tag."""
+    manifest, receipt = (example(command, number, kind=kind) for kind in (SubjectKind.MANIFEST, SubjectKind.RECEIPT))
+    return (
+        f"{code(number, 40)} is no package tag: a tag has 24 letters and digits, and its last 4 to 8 are enough. "
+        f"Is it a manifest? Then copy {manifest}. Or a receipt? Then copy {receipt}"
     )
 
 
@@ -487,15 +503,36 @@ def no_gap(cause: Cause) -> str:
     return "No difference is given: a side could not be read, or the units cannot be compared."
 
 
+SWEPT_NO_ADJUSTING: Final = "*Do not adjust any quantity* before its cause is settled."
+
+
 def swept(sweep: Sweep) -> str:
     """How a whole shop stands."""
     if not sweep.packages and not sweep.groups:
         return "*Neither side names a package.*"
-    head = f"*{sweep.agree:,} of {sweep.packages:,} packages agree.*"
-    if not sweep.groups:
-        return f"{head} Nothing to do."
-    causes = "1 cause" if len(sweep.groups) == 1 else f"{len(sweep.groups):,} causes"
-    return f"{head} {causes} for the rest, the widest first. For one package: ask about its tag."
+    if sweep.is_blind:
+        why = f" {cut(sweep.groups[0].headline, 300)}" if len(sweep.groups) == 1 else ""
+        return f"*{_packages(sweep.packages)} could not be looked at{':' if why else '.'}*{why}"
+    told = [f"*{sweep.agree:,} of {_packages(sweep.packages)} agree.*"]
+    if sweep.idle:
+        told.append(f"{sweep.idle:,} more need nothing: neither system counts anything of them.")
+    if sweep.unread:
+        told.append(f"{sweep.unread:,} could not be looked at.")
+    causes = sum(not group.needs_nobody for group in sweep.groups)
+    if not causes:
+        return " ".join([*told, "Nothing to do."])
+    many = "1 cause" if causes == 1 else f"{causes:,} causes"
+    told.append(f"{many} for the rest, the widest first. For one package: ask about its tag.")
+    return f"{' '.join(told)}\n{SWEPT_NO_ADJUSTING}"
+
+
+def _packages(count: int) -> str:
+    return "1 package" if count == 1 else f"{count:,} packages"
+
+
+def totals(differences: Sequence[tuple[str, Decimal]]) -> str:
+    """``+5 Each, −2.5 Grams``; a total of zero is left out; plain text."""
+    return ", ".join(f"{signed(total)} {unit}" for unit, total in differences if total)
 
 
 def counted_so_far(stage: str, done: int, total: int) -> str:
@@ -637,7 +674,7 @@ def not_scanned(command: str) -> str:
 
 def left_out(asked: int, left: int) -> str:
     """More tags than are answered in one go."""
-    return f"I take {asked} packages at a time; {left} more were left out. Ask about those next."
+    return f"I take {asked} at a time; {left} more were left out. Ask about those next."
 
 
 def running_already(address: str) -> str:
@@ -1161,12 +1198,14 @@ REPORT_AS_OF: Final = "As of"
 REPORT_PACKAGES: Final = "Packages looked at"
 REPORT_AGREE: Final = "In agreement"
 REPORT_CAUSES: Final = "Causes for the rest"
-REPORT_REQUESTS: Final = "Requests to METRC"
 REPORT_SHARED: Final = "Shared"
 REPORT_DO: Final = "To do"
 REPORT_NOT_BEFORE: Final = "Not before"
 REPORT_CODE: Final = "Code"
 REPORT_LABELS: Final = "Packages"
+REPORT_UNREAD: Final = "Could not be looked at"
+REPORT_IDLE: Final = "Counted by neither side"
+REPORT_COLUMNS: Final = ("Package", "Product", "POS", "METRC", "POS − METRC")
 
 
 def report_heading(shop: str) -> str:
@@ -1276,6 +1315,8 @@ CHART_RECORDED: Final = "recorded by METRC"
 CHART_EXPECTED: Final = "expected"
 CHART_HALF: Final = "half of them"
 CHART_MOST: Final = "95 of 100"
+CHART_ALERTS: Final = "Alerts"
+CHART_OTHERS: Final = "Others"
 
 
 def chart_broke(clock: str) -> str:

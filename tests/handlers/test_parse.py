@@ -1,6 +1,7 @@
 """What somebody typed is read as they meant it, or sent back with an example."""
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from bot.model import SubjectKind
 from handlers.parse import TEXT_LIMIT, Ask, Help, History, Pending, Status, Unclear, parse, subjects_in
 from handlers.places import choose, whole_name
+from handlers.render import words
 from tests.handlers import blockkit
 from tests.handlers.values import HARBOR, HILL, settings
 
@@ -188,13 +190,13 @@ def test_four_digits_are_the_end_of_a_tag(text):
         ("where are 02001 and 2005?", ["02001", "2005"]),
         ("2001 2002 2003 2004 2005", ["2001", "2002", "2003", "2004", "2005"]),
         (f"{LABEL} 02005", [LABEL, "02005"]),
-        (f"02005 and {LABEL}, please", ["02005", LABEL]),
+        (f"02005 and {LABEL}, please", [LABEL, "02005"]),
         ("1A4FF010000002200000100 02005", ["1A4FF010000002200000100", "02005"]),
         ("02001 2001 02001", ["02001", "2001"]),
     ],
 )
 def test_several_ends_of_tags_are_several_questions(text, labels):
-    """By themselves and beside a whole tag, in the order they were typed."""
+    """By themselves in the order they were typed, and after a whole tag."""
     assert [ask.label for ask in parse(text, "/reconcile").each()] == labels
 
 
@@ -207,7 +209,11 @@ def test_six_ends_of_four_digits_are_no_tag_in_pieces():
 
 @pytest.mark.parametrize(
     "text",
-    [f"{LABEL}\t1250\tEach\tNight Lantern 3.5g", f"{LABEL} 37.00 of 2026-03-02", f"{LABEL} we counted 1,250 at 14:30 today"],
+    [
+        f"{LABEL}\t1250\tEach\tNight Lantern 3.5g",
+        f"{LABEL} 37.00 of 2026-03-02",
+        f"{LABEL} we counted 1,250 at 14:30 today",
+    ],
 )
 def test_a_figure_in_a_row_is_no_end_of_a_tag(text):
     """Beside a whole tag only what stands in a list of tags is another one."""
@@ -215,7 +221,9 @@ def test_a_figure_in_a_row_is_no_end_of_a_tag(text):
     assert (asked.label, asked.more) == (LABEL, ())
 
 
-@pytest.mark.parametrize("text", ["0000418902", "#0000418902", "package 0000418902", "0000418902?"])
+@pytest.mark.parametrize(
+    "text", ["0000418902", "#0000418902", "package 0000418902", "0000418902?", "where is 0000418902 now"]
+)
 def test_a_long_number_by_itself_is_sent_back_with_the_word_for_it(text):
     """No tag is made of ten digits, a manifest's number is."""
     unclear = parse(text, "/diagnose")
@@ -266,7 +274,12 @@ def test_a_word_with_one_slip_is_understood(text, meant):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("sttaus", "status"), ("recpiet of today", "receipt POS-20260302-00417"), ("facliyt", "facility")],
+    [
+        ("statuuus", "status"),
+        ("recpiet of today", "receipt POS-20260302-00417"),
+        ("fcilty", "facility"),
+        ("halp", "help"),
+    ],
 )
 def test_a_word_with_two_slips_is_suggested(text, line):
     """It is not done unasked."""
@@ -347,6 +360,15 @@ def test_a_part_that_fits_several_shops_or_none_is_not_guessed(place):
 def test_every_number_that_a_message_names_is_found(text, values):
     """In a list after its word, and where the shape is a sale's."""
     assert [ask.label for ask in subjects_in(text)] == values
+
+
+def test_every_line_of_the_help_is_understood_and_no_word_is_left_out():
+    """What is copied out of it is never sent back."""
+    lines = re.findall(r"`([^`]*)`", words.usage("/reconcile", [("402R-X0042", "Harbor Street")]))
+    copied = [line for line in lines if line.startswith("/reconcile ")]
+    assert not [line for line in copied if isinstance(parse(line, "/reconcile"), Unclear)]
+    said = {line.split()[1] for line in copied}
+    assert said == {"package", "receipt", "manifest", "product", "facility", "status", "pending", "history", "help"}
 
 
 def test_what_a_message_speaks_of():
