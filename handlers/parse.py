@@ -268,7 +268,8 @@ def _packages(what: list[str], place: str | None, command: str) -> Ask | Unclear
     """Tags, or numbers that say by their shape that they are sales."""
     if what and all(_SALE.fullmatch(word) for word in what):
         return _several(what, place, SubjectKind.RECEIPT)
-    found = labels_in(what)
+    # a whole tag is no part of a shop's name
+    found = (*labels_in(what), *_whole_labels(place or ""))
     if not found:
         meant = _suggested(what[0].casefold()) if what else None
         return Unclear(words.did_you_mean(meant, command) if meant else words.no_label(command))
@@ -399,13 +400,13 @@ def labels_in(typed: list[str]) -> tuple[str, ...]:
 
 def _ends_of_tags(typed: list[str]) -> tuple[str, ...]:
     """4 to 8 digits that stand by themselves, or in a list without blanks; no price, time or day is one."""
-    parts = [part.lstrip("#…") for word in typed for part in _listed(word)]
+    parts = [part for word in typed for part in _listed(word)]
     return tuple(dict.fromkeys(part for part in parts if _END_OF_TAG.fullmatch(part)))
 
 
 def _listed(word: str) -> list[str]:
     """The tags and ends of tags in a list without blanks, else the word as it is."""
-    parts = _BETWEEN.split(word)
+    parts = [part.strip(_ENDS) for part in _BETWEEN.split(word)]
     return parts if all(_END_OF_TAG.fullmatch(part) or _WHOLE.fullmatch(part) for part in parts) else [word]
 
 
