@@ -6,6 +6,7 @@ Each label on it has its own diagnosis; what those find about the way here is to
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from bot.case import not_read, not_searched, quote, state_of
@@ -24,9 +25,10 @@ from bot.model import (
     TransferPackage,
 )
 from bot.numbers import bare, same_number
-from bot.record import Labelled, Record, concluded, count_of, tail
+from bot.record import OF_THE_LOAD, Labelled, Record, concluded, count_of, tail
 from bot.units import plain
 
+MOST_SUMMED: Final = 5
 TURNED_AWAY: Final = frozenset({"rejected", "returned"})
 
 
@@ -87,7 +89,7 @@ def check_duplication(record: Record) -> Outcome:
 
 def check_custody(record: Record) -> Outcome:
     """Where each package of it is: shipped, accepted, rejected or returned."""
-    found = record.findings(CheckName.CUSTODY, lambda f: f.cause is Cause.IN_TRANSIT)
+    found = [_of_the_load(each, record) for each in record.findings(CheckName.CUSTODY, _is_about_the_way)]
     found += [entry for entry in _turned_away(record) if not found]
     said = _states(record) or "METRC lists no package on it."
     return _or_unread(record, concluded(CheckName.CUSTODY, found, (), said, *_manifests(record)))
@@ -164,6 +166,46 @@ def _stranger(record: Record, transfer: Transfer, labels: list[str]) -> Finding:
 
 def _listed(record: Record) -> list[TransferPackage]:
     return [package for transfer in record.evidence.transfers.value or () for package in transfer.packages or ()]
+
+
+def _is_about_the_way(finding: Finding) -> bool:
+    return finding.cause is Cause.IN_TRANSIT
+
+
+def _of_the_load(each: Labelled, record: Record) -> Labelled:
+    """What is on the road is the load: it is accepted once, with everything on it."""
+    label, finding = each
+    open_loads = [t for t in record.evidence.transfers.value or () if _holds(t, label)]
+    if finding.code != "in_transit.incoming" or not open_loads:
+        return each
+    load = open_loads[-1]
+    ahead = any(package.gap is not None and package.gap.pos is not None for package in record.packages)
+    then = " The POS received it ahead of that." if ahead else ""
+    block = " Block sales of it in the POS until then." if ahead else ""
+    step = f"Check the load, then accept manifest {load.manifest} ({_shipped(load)}) in METRC.{block}"
+    return label, replace(
+        finding,
+        headline=f"{OF_THE_LOAD}{load.manifest} is on the road: it was not accepted in METRC yet.{then}",
+        action=replace(finding.action, text=step),
+    )
+
+
+def _holds(transfer: Transfer, label: str) -> bool:
+    return any(package.label == label for package in transfer.packages or ())
+
+
+def _shipped(load: Transfer) -> str:
+    """``40 Each``, ``2 packages: 40 + 60 Each``."""
+    packages = load.packages or ()
+    counts: dict[str, list[str]] = {}
+    for package in packages:
+        if package.shipped_quantity is not None:
+            counts.setdefault(package.shipped_unit or "", []).append(plain(package.shipped_quantity))
+    told = ", ".join(f"{' + '.join(some[:MOST_SUMMED])} {unit}".strip() for unit, some in counts.items())
+    if len(packages) == 1:
+        return told or "1 package"
+    whole = all(len(some) <= MOST_SUMMED for some in counts.values())
+    return f"{count_of(len(packages), 'package')}: {told}" if told and whole else count_of(len(packages), "package")
 
 
 def _turned_away(record: Record) -> Iterator[Labelled]:

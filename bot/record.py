@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -26,6 +26,7 @@ MOST_QUOTES: Final = 12
 OF_ONE_RECORD: Final = ("failed_post.", "timing.", "duplication.receipt", "duplication.manifest")
 # how a sentence begins that is about one package and not about the record
 BY_PACKAGE: Final = "Package "
+OF_THE_LOAD: Final = "Manifest "
 SURENESS: Final = (Confidence.UNKNOWN, Confidence.POSSIBLE, Confidence.LIKELY, Confidence.CERTAIN)
 
 Labelled = tuple[str, Finding]
@@ -43,6 +44,11 @@ class Record:
     def value(self) -> str:
         """The number or name that was asked about."""
         return self.evidence.subject.value
+
+    def short(self, label: str) -> str:
+        """The end of a tag, or all of it where another package of the record ends the same."""
+        others = {package.subject.value for package in self.packages} - {label}
+        return label if any(tail(other) == tail(label) for other in others) else tail(label)
 
     def parts(self) -> Iterator[tuple[Evidence, Diagnosis]]:
         """Each package: what was read of it, and what is said of it."""
@@ -101,12 +107,13 @@ def _merged(group: list[Labelled]) -> Finding:
     first = group[0][1]
     each = [finding for _, finding in group]
     labels = tuple(dict.fromkeys(label for label, _ in group))
-    same = first.code.startswith(OF_ONE_RECORD) and all(finding.headline == first.headline for finding in each)
+    of_record = first.code.startswith(OF_ONE_RECORD) or first.headline.startswith(OF_THE_LOAD)
+    same = of_record and all(finding.headline == first.headline for finding in each)
     waiting = next((f.action for f in each if f.action.kind is ActionKind.WAIT), first.action)
     quotes = tuple(dict.fromkeys(quote for finding in each for quote in finding.evidence))
     return replace(
         first,
-        headline=first.headline if same or len(labels) == 1 else _of_several(first.headline, len(labels)),
+        headline=first.headline if same else _of_labels(first.headline, labels),
         action=waiting,
         evidence=quotes[:MOST_QUOTES],
         shares=tuple(share for finding in each for share in finding.shares),
@@ -116,6 +123,15 @@ def _merged(group: list[Labelled]) -> Finding:
         brings_about=tuple(dict.fromkeys(code for finding in each for code in finding.brings_about)),
         confidence=min((finding.confidence for finding in each), key=SURENESS.index),
     )
+
+
+def _of_labels(headline: str, labels: Sequence[str]) -> str:
+    """Beside a record nobody knows which package “this package” is."""
+    if headline.startswith(BY_PACKAGE):
+        return headline if len(labels) == 1 else _of_several(headline, len(labels))
+    if len(labels) == 1:
+        return headline.replace("this package", f"package {tail(labels[0])}")
+    return _of_several(headline.replace("this package", "each of them"), len(labels))
 
 
 def _of_several(headline: str, packages: int) -> str:
@@ -139,7 +155,7 @@ def lifted(name: CheckName, own: Outcome, record: Record) -> Outcome:
     if own.result is not Result.CLEAR:
         return own
     leads = [
-        (package.subject.value, _named(package, finding))
+        (package.subject.value, _named(record.short(package.subject.value), finding))
         for package in record.packages
         for finding in _findings(package, name)
         if finding.code == package.code
@@ -151,8 +167,8 @@ def lifted(name: CheckName, own: Outcome, record: Record) -> Outcome:
     return concluded(name, (), [(label, o) for label, o in record.untold(name) if label in told], own.summary)
 
 
-def _named(package: Diagnosis, finding: Finding) -> Finding:
-    return replace(finding, headline=f"{BY_PACKAGE}{tail(package.subject.value)}: {finding.headline}")
+def _named(package: str, finding: Finding) -> Finding:
+    return replace(finding, headline=f"{BY_PACKAGE}{package}: {finding.headline}")
 
 
 def _findings(package: Diagnosis, name: CheckName) -> Iterator[Finding]:

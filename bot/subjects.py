@@ -7,8 +7,9 @@ itself leads; where nothing is, the answer rests on what its packages' own diagn
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from bot import manifest_subject, product_subject, receipt_subject
@@ -34,6 +35,7 @@ from bot.model import (
     SubjectKind,
 )
 from bot.record import BY_PACKAGE, Record, count_of, lifted, tail
+from bot.units import signed
 
 Check = Callable[[Record], Outcome]
 
@@ -47,6 +49,8 @@ class Kind:
     name: Callable[[Record], str]
     where_looked: Callable[[Record], str]
 
+
+MOST_OPEN: Final = 3
 
 _UNDONE_BY: Final = {
     ActionKind.RESEND: Forbidden.RESEND,
@@ -81,6 +85,7 @@ def _judge(record: Record, kind: Kind, diagnosis_id: str) -> Diagnosis:
     cause = _cause(record, lead, outcomes)
     provisional = _is_provisional(record, outcomes, cause)
     action = _waits(outcomes) or (lead.action if lead else _action(record, kind, cause, outcomes))
+    action = _beside_others(action, record, lead) if lead else action
     return Diagnosis(
         id=diagnosis_id,
         facility=e.shop.license,
@@ -144,9 +149,13 @@ def _none(reading: Reading[Any]) -> Reading[Any]:
 
 
 def _nothing_known(record: Record, kind: Kind, name: CheckName) -> Outcome:
-    """Neither side has such a record: that is said once, by the check that compares names."""
+    """Neither side has such a record: why is said once, by the check that compares names; no other has anything to tell."""
     if name is not CheckName.MAPPING:
-        return Outcome(name, Result.CLEAR, f"There is no such {record.evidence.subject.kind.value} to look at.")
+        return Outcome(
+            name,
+            Result.UNKNOWN,
+            f"No such {record.evidence.subject.kind.value} is known, so there is nothing to look at.",
+        )
     unread = [reading for reading in _readings(record.evidence) if _failed(reading)]
     said = f"Nothing is known under {record.value}. Looked in: {kind.where_looked(record)}."
     if unread and unread[0].problem is not None:
@@ -262,6 +271,42 @@ def _action(record: Record, kind: Kind, cause: Cause, outcomes: Sequence[Outcome
         return Action(ActionKind.NONE, f"Check what was typed, and ask again.{near}")
     names = ", ".join(outcome.name.value for outcome in _unread(outcomes)) or "its packages"
     return Action(ActionKind.RETRY_LATER, f"Get what is missing read first: {names}. Until then nothing is certain.")
+
+
+def _beside_others(action: Action, record: Record, lead: Finding) -> Action:
+    """The step with the package it is for, and with those that it does not settle."""
+    if action is not lead.action:
+        return action
+    led = next((p for p in record.packages if p.code == lead.code and p.action == action), None)
+    lifted_from = led if _is_lifted(lead) else None
+    text = action.text
+    if lifted_from is not None and len(record.packages) > 1:
+        text = f"{BY_PACKAGE}{record.short(lifted_from.subject.value)}: {text}"
+    still = [package for package in record.packages if not _is_settled(package, lead, lifted_from)]
+    if not still:
+        return replace(action, text=text)
+    still.sort(key=lambda p: abs(p.gap.difference) if p.gap is not None else Decimal(0), reverse=True)
+    named = ", ".join(_open(record, package) for package in still[:MOST_OPEN])
+    more = f" and {len(still) - MOST_OPEN} more" if len(still) > MOST_OPEN else ""
+    return replace(action, text=f"{text} Still open beside this: {named}{more}. Ask about each tag.")
+
+
+def _is_settled(package: Diagnosis, lead: Finding, lifted_from: Diagnosis | None) -> bool:
+    """Whether nothing is left to do for a package once the lead's step is done."""
+    if package.code is None or package.action.kind is ActionKind.NONE or package.code in lead.brings_about:
+        return True
+    label = package.subject.value
+    if lifted_from is not None:
+        return package is lifted_from or label in lifted_from.related
+    # a rest that the lead explains is no miscount
+    explained = label in lead.related and package.cause is Cause.COUNT_ERROR
+    return package.code == lead.code or explained
+
+
+def _open(record: Record, package: Diagnosis) -> str:
+    gap = package.gap
+    by = f" ({signed(gap.difference)} {gap.unit})" if gap is not None and gap.difference else ""
+    return f"{record.short(package.subject.value)}{by}"
 
 
 def _related(record: Record, outcomes: Sequence[Outcome]) -> tuple[str, ...]:

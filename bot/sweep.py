@@ -38,7 +38,7 @@ from bot.model import (
 from bot.sweep_agreement import Glance
 from bot.sweep_books import ShopBooks
 from bot.sweep_evidence import Closer, Ground, full_evidence, known, lots_beside, plain_evidence, sources_of
-from bot.sweep_groups import Sweep, Tally
+from bot.sweep_groups import Sweep, Tally, of_whole_shop
 from bot.sweep_reading import (
     Beside,
     Listed,
@@ -172,7 +172,7 @@ class _Sweeping:
         """Behind a closed gate one answer holds for every label, and nothing more is read."""
         labels = [label async for chunk in self._chunks(ground) for label in chunk.labels]
         evidence = plain_evidence(labels[0] if labels else "", None, ground)
-        self.tally.add_all(labels, evidence, diagnose(evidence, ""))
+        self.tally.add_all(labels, evidence, of_whole_shop(diagnose(evidence, "")))
 
     # --- every label --------------------------------------------------------------------------------------------------
 

@@ -16,14 +16,27 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from bot.case import brought_here, metrc_item, metrc_unit, on_the_road, open_loads, sent_away
+from bot.case import brought_here, metrc_item, metrc_unit, on_the_road, open_loads, product_of, sent_away
 from bot.model import Action, ActionKind, Cause, Diagnosis, Duplicate, Evidence, Posting, Result, Submission
 from bot.numbers import bare
 
 
+class Figures(NamedTuple):
+    """What each side counts of a package. None: it has no record, or nothing can be compared; then there is no unit."""
+
+    product: str
+    pos: Decimal | None
+    metrc: Decimal | None
+    difference: Decimal | None
+    unit: str
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Packages with one cause. ``common``: what they share, in one sentence. ``difference``: a total a unit, by unit."""
+    """Packages with one cause. ``common``: what they share, in one sentence. ``difference``: a total a unit, by unit.
+
+    ``figures``: one entry a label, as long as the sweep is at hand; a sweep that was kept has none.
+    """
 
     cause: Cause
     code: str | None
@@ -32,13 +45,30 @@ class Group:
     labels: tuple[str, ...]
     action: Action
     difference: tuple[tuple[str, Decimal], ...] = ()
+    figures: tuple[Figures | None, ...] = field(default=(), compare=False)
+
+    @property
+    def needs_nobody(self) -> bool:
+        """Whether neither system counts anything of them, so that there is nothing to do."""
+        return self.action.kind is ActionKind.NONE
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing could be compared: the gate was closed, or a needed reading failed."""
+        shut = self.cause in GATES and self.code != "authentication.post-refused"
+        return not self.difference and (shut or self.cause is Cause.UNKNOWN)
+
+    def lines(self) -> Iterator[tuple[str, Figures | None]]:
+        """Each label with its figures."""
+        return zip(self.labels, self.figures or (None,) * len(self.labels), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """A whole shop. ``packages``: labels known to either side; ``agree``: those without a finding.
 
-    ``requests``: sent to METRC; ``seconds``: how long it took. Groups come by their number of packages, largest first.
+    ``requests``: sent to METRC; ``seconds``: how long it took. Groups come by their number of packages, largest first,
+    of equals the largest difference; what needs nobody comes last.
     """
 
     facility: str
@@ -47,6 +77,21 @@ class Sweep:
     groups: tuple[Group, ...]
     requests: int
     seconds: float
+
+    @property
+    def unread(self) -> int:
+        """How many packages could not be looked at."""
+        return sum(len(group.labels) for group in self.groups if group.is_unread)
+
+    @property
+    def idle(self) -> int:
+        """How many have a finding that needs nobody."""
+        return sum(len(group.labels) for group in self.groups if group.needs_nobody)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether not one package could be looked at."""
+        return bool(self.groups) and all(group.is_unread for group in self.groups) and not self.agree
 
 
 class Facet(NamedTuple):
@@ -80,7 +125,7 @@ class Tally:
         key = (diagnosis.cause, diagnosis.code, diagnosis.action.kind, facets, step)
         if key not in self._piles:
             self._piles[key] = _Pile(diagnosis.cause, diagnosis.code, facets, diagnosis.headline, diagnosis.action)
-        self._piles[key].add(labels, diagnosis)
+        self._piles[key].add(labels, diagnosis, _figures(evidence, diagnosis) if len(labels) == 1 else None)
 
     def agreed(self, count: int) -> None:
         """Account for packages in which nothing was found."""
@@ -94,7 +139,23 @@ class Tally:
         for pile in self._piles.values():
             by_code.setdefault((pile.cause, pile.code, pile.action.kind), []).append(pile)
         found = [group for piles in by_code.values() for group in _parted(piles)]
-        return tuple(sorted(found, key=lambda group: (-len(group.labels), group.code or "~", group.labels)))
+        return tuple(sorted(found, key=_place))
+
+
+def _place(group: Group) -> tuple[Any, ...]:
+    """What concerns most packages first, then what differs most."""
+    most = max((abs(total) for _, total in group.difference), default=Decimal(0))
+    return (group.needs_nobody, -len(group.labels), -most, group.code or "~", group.labels)
+
+
+def _figures(evidence: Evidence, diagnosis: Diagnosis) -> Figures:
+    gap, product = diagnosis.gap, product_of(evidence)
+    return Figures(product, gap.pos, gap.metrc, gap.difference, gap.unit) if gap else Figures(product, *NO_FIGURES)
+
+
+def of_whole_shop(diagnosis: Diagnosis) -> Diagnosis:
+    """What is said of one package behind a closed gate, in words that fit all of them."""
+    return replace(diagnosis, headline=OF_WHOLE_SHOP.get(diagnosis.code or "", diagnosis.headline))
 
 
 def _with_more_to_ask(evidence: Evidence, diagnosis: Diagnosis) -> Diagnosis:
@@ -114,12 +175,15 @@ class _Pile:
     headline: str
     action: Action
     labels: list[str] = field(default_factory=list)
+    figures: dict[str, Figures] = field(default_factory=dict)
     totals: dict[str, Decimal] = field(default_factory=dict)
     one_headline: bool = True
     one_action: bool = True
 
-    def add(self, labels: Sequence[str], diagnosis: Diagnosis) -> None:
+    def add(self, labels: Sequence[str], diagnosis: Diagnosis, figures: Figures | None) -> None:
         self.labels += labels
+        if figures is not None:
+            self.figures[labels[0]] = figures
         self.one_headline &= diagnosis.headline == self.headline
         self.one_action &= diagnosis.action.text == self.action.text
         self.action = replace(self.action, not_before=_later(self.action.not_before, diagnosis.action.not_before))
@@ -162,6 +226,7 @@ def _by_step(piles: Iterable[_Pile]) -> Iterator[Group]:
 def _group(piles: list[_Pile], shared: Facet) -> Group:
     first = piles[0]
     labels = tuple(sorted(label for pile in piles for label in pile.labels))
+    figures = {label: told for pile in piles for label, told in pile.figures.items()}
     totals: dict[str, Decimal] = {}
     for unit, total in (each for pile in piles for each in pile.totals.items()):
         totals[unit] = totals.get(unit, Decimal(0)) + total
@@ -169,10 +234,11 @@ def _group(piles: list[_Pile], shared: Facet) -> Group:
         cause=first.cause,
         code=first.code,
         headline=_headline(piles, len(labels)),
-        common=common(shared) if len(labels) > 1 or shared.kind == "license" else ALONE,
+        common=common(shared) if len(labels) > 1 or shared.kind in OF_A_LICENSE else ALONE,
         labels=labels,
         action=_action(piles),
         difference=tuple(sorted(totals.items())),
+        figures=tuple(figures.get(label) for label in labels),
     )
 
 
@@ -216,6 +282,10 @@ def _nothing(_e: Evidence, _d: Diagnosis) -> _Found:
 
 def _license(e: Evidence, _d: Diagnosis) -> _Found:
     yield "license", e.shop.license
+
+
+def _host(e: Evidence, _d: Diagnosis) -> _Found:
+    yield "host", e.shop.license
 
 
 def _unread(_e: Evidence, d: Diagnosis) -> _Found:
@@ -326,9 +396,9 @@ def _parents(e: Evidence, d: Diagnosis) -> _Found:
 _LOOKS: Final[tuple[tuple[str, Callable[[Evidence, Diagnosis], _Found]], ...]] = (
     ("authentication.", _license),
     ("wrong_license.", _license),
-    ("outage.", _license),
+    ("outage.", _host),
     ("unknown", _unread),
-    ("outage", _license),
+    ("outage", _host),
     ("mapping.label-mistyped", _labels),
     ("mapping.label-unknown", _received),
     ("mapping.not-in-pos", _received),
@@ -359,10 +429,18 @@ def _wording(message: str) -> str:
 
 # --- words ------------------------------------------------------------------------------------------------------------
 
+OF_A_LICENSE: Final = frozenset({"license", "host"})
+GATES: Final = frozenset({Cause.AUTHENTICATION, Cause.WRONG_LICENSE, Cause.OUTAGE})
+NO_FIGURES: Final = (None, None, None, "")
+OF_WHOLE_SHOP: Final = {
+    "outage.metrc-down": "METRC is not answering. Nothing can be told about any package of this shop until it does.",
+}
+
 ALONE: Final = "It stands alone: no other package shares this cause."
 
 _COMMON: Final = {
     "license": "They all belong to license {}, and one key speaks for every package of it.",
+    "host": "They all belong to license {}, and METRC answers for none of its packages.",
     "unread": "The same could not be read for all of them: {}",
     "labels": "They are one package under two labels: {}.",
     "item": "They are all the METRC item “{}”.",

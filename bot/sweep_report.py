@@ -61,13 +61,20 @@ def as_text(sweep: Sweep) -> str:
 
 def summary(sweep: Sweep) -> str:
     """How many packages agree, in one sentence."""
-    if not sweep.packages:
+    if not sweep.packages and not sweep.groups:
         return f"{sweep.facility}: neither side names a package."
-    return (
-        f"{sweep.facility}: {sweep.agree:,} of {sweep.packages:,} packages agree; "
-        f"{_count(len(sweep.groups), 'common cause')} for the rest. "
-        f"{_count(sweep.requests, 'request')} to METRC in {sweep.seconds:.1f} s."
-    )
+    cost = f"{_count(sweep.requests, 'request')} to METRC in {sweep.seconds:.1f} s."
+    if sweep.is_blind:
+        return f"{sweep.facility}: {_count(sweep.packages, 'package')} could not be looked at. {cost}"
+    causes = f"{_count(len(sweep.groups), 'common cause')} for the rest"
+    return f"{sweep.facility}: {sweep.agree:,} of {sweep.packages:,} packages agree; {causes}{_apart(sweep)}. {cost}"
+
+
+def _apart(sweep: Sweep) -> str:
+    """What does not agree and is no difference that somebody has to mend."""
+    told = [f"{sweep.unread:,} could not be looked at"] if sweep.unread else []
+    told += [f"{sweep.idle:,} counted by neither side, nothing to do"] if sweep.idle else []
+    return "".join(f"; {each}" for each in told)
 
 
 def differences(totals: tuple[tuple[str, Decimal], ...]) -> str:

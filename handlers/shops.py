@@ -120,7 +120,7 @@ class Shops:
 
     async def _attach(self, thread: Thread, sweep: Sweep, facility: FacilitySettings) -> None:
         """The full list, the report to print, the chart; what Slack does not take is missed without a word more."""
-        if not sweep.groups or thread.parent is None:
+        if not sweep.groups or sweep.is_blind or thread.parent is None:
             return
         # a hundred thousand labels take a while to write
         rows = await asyncio.to_thread(as_csv, sweep, facility)

@@ -248,6 +248,7 @@ async def test_a_number_that_nobody_knows_says_where_it_was_looked_for(world, an
     assert sale.id in answer.evidence.alike
     assert sale.id in diagnosis.action.text
     assert not diagnosis.provisional
+    assert {o.result for o in diagnosis.checks[1:]} == {Result.UNKNOWN}
 
 
 async def test_the_end_of_a_sale_number_leads_to_the_sale(world, answer):
@@ -339,6 +340,16 @@ async def test_a_load_on_the_road_waits_to_be_accepted(world, answer):
     assert (diagnosis.code, diagnosis.action.kind) == ("in_transit.incoming", ActionKind.ACCEPT_TRANSFER)
 
 
+async def test_a_whole_load_on_the_road_is_accepted_at_once(world, answer):
+    """The step names what all its packages hold, and the manifest is what is on the road."""
+    transfer = world.ship(f"{TAG}7001")
+    (shipped,) = transfer.packages
+    transfer.packages.append(replace(shipped, label=f"{TAG}7002", quantity=Decimal(60), package_id=999))
+    diagnosis = await answer(world, MANIFEST, transfer.manifest)
+    assert diagnosis.headline.startswith(f"Manifest {transfer.manifest} is on the road")
+    assert f"accept manifest {transfer.manifest} (2 packages: 40 + 60 Each)" in diagnosis.action.text
+
+
 async def test_a_load_on_two_manifests_is_a_twin(world, answer):
     """Asked by either manifest, the one without a truck is the twin."""
     transfer = world.ship(f"{TAG}7001", pos_received=False)
@@ -354,6 +365,7 @@ async def test_a_load_received_twice_in_the_pos_is_found(world, answer):
     world.receive_twice(transfer.packages[0].label)
     diagnosis = await answer(world, MANIFEST, transfer.manifest)
     assert diagnosis.code == "duplication.receive-twice"
+    assert f"received package …{transfer.packages[0].label[-4:]} twice" in diagnosis.headline
     assert diagnosis.duplicates[0].system == "pos"
 
 
@@ -393,6 +405,7 @@ async def test_a_manifest_that_nobody_knows_names_near_ones(world, answer):
     transfer = a_load(world)
     diagnosis = await answer(world, MANIFEST, f"{transfer.manifest[:-1]}X")
     assert (diagnosis.cause, diagnosis.packages) == (Cause.UNKNOWN, ())
+    assert {o.result for o in diagnosis.checks[1:]} == {Result.UNKNOWN}
     assert transfer.manifest in diagnosis.action.text
     assert "outgoing and rejected" in diagnosis.headline
 
@@ -435,6 +448,27 @@ async def test_a_common_unit_weight_is_one_definition_fault(world, answer):
     assert outcome(diagnosis, CheckName.DEFINITION).result is Result.FOUND
 
 
+async def test_the_step_names_its_package_and_what_it_leaves_open(world, answer):
+    """A product has one first step; whoever reads it sees whose it is, and that others have their own."""
+    mine = [row.label for row in world.pos_rows if row.product_name == LANTERN]
+    world.finish(mine[1], pos_leftover=5)
+    world.post_twice(world.sell(mine[0], 1))
+    text = (await answer(world, PRODUCT, LANTERN)).action.text
+    assert text.startswith(f"Package …{mine[1][-4:]}: ")
+    assert text.endswith(f" Still open beside this: …{mine[0][-4:]} (+1 Each). Ask about each tag.")
+
+
+async def test_a_fault_of_the_product_does_not_hide_what_is_open_of_its_packages(world, answer):
+    """To mend the definition settles no duplicate."""
+    mine = [row.label for row in world.pos_rows if row.product_name == LANTERN]
+    for row in world.pos_rows:
+        row.unit_weight_g = Decimal(7) if row.product_name == LANTERN else row.unit_weight_g
+    world.post_twice(world.sell(mine[0], 1))
+    diagnosis = await answer(world, PRODUCT, LANTERN)
+    assert diagnosis.cause is Cause.DEFINITION
+    assert f"Still open beside this: …{mine[0][-4:]} (+1 Each)." in diagnosis.action.text
+
+
 async def test_siblings_that_cancel_were_taken_for_one_another(world, answer):
     """One has two too many, the other two too few: no number is touched."""
     mine = [row.label for row in world.pos_rows if row.product_name == LANTERN]
@@ -474,6 +508,7 @@ async def test_a_name_that_nobody_knows_leads_to_names_that_hold_its_words(world
     """A part of a name is not taken for the name, and is not lost either."""
     diagnosis = await answer(world, PRODUCT, "Lantern")
     assert diagnosis.cause is Cause.UNKNOWN
+    assert {o.result for o in diagnosis.checks[1:]} == {Result.UNKNOWN}
     assert "Night Lantern" in diagnosis.action.text
 
 
@@ -687,8 +722,19 @@ def test_a_thread_shows_one_line_for_each_package_and_counts_the_healthy():
     assert message_problems(list(message.blocks)) == []
     assert text[0].startswith(f"`…{ev.LABEL[-4:]}` ")
     assert text[0].endswith("−2 Each")
-    assert text[1] == "`…1000` nothing wrong · 0 Each"
-    assert text[-1] == "… 21 more with nothing wrong"
+    assert text[1:] == ["… 40 with nothing wrong"]
+
+
+def test_two_packages_that_end_alike_are_shown_by_their_whole_tags():
+    """A mistyped tag beside the right one reads like it."""
+    odd = f"{TAG.replace('0', 'O')}1000"
+    packages = tuple(
+        replace(ev.judged(ev.stocked(36)), subject=Subject(SubjectKind.PACKAGE, label))
+        for label in (f"{TAG}1000", odd, f"{TAG}1001")
+    )
+    message = render_diagnosis(replace(judge(sale_evidence(), "q"), packages=packages), HARBOR, "U0DANA")
+    shown = [line.split()[0] for line in message.blocks[2]["text"]["text"].splitlines()]
+    assert shown == [f"`{TAG}1000`", f"`{odd}`", "`…1001`"]
 
 
 def test_a_product_may_have_a_place_word_in_its_name():

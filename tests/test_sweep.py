@@ -206,6 +206,7 @@ async def test_a_closed_gate_is_one_group_over_all_labels(sweep, cause):
     assert (group["cause"], group["packages"], report["agree"]) == (cause, labels(world), 0)
     assert group["difference"] == {}
     assert SHOP in group["common"]
+    assert "this package" not in group["headline"]
     assert not [entry for entry in metrc.requests if entry.query.get("pageSize", "1") != "1"]
 
 

@@ -101,6 +101,23 @@ def test_the_latest_time_counts():
     assert group.action.not_before == late
 
 
+def test_of_causes_as_wide_the_largest_difference_comes_first():
+    """Whatever its sign; what needs nobody comes last."""
+    evidence, answer = held(4, "D")
+    idle = replace(answer, action=Action(ActionKind.NONE, "Nothing to do."))
+    found = (held(1, "A", "1", difference=1), held(2, "B", "2", difference=-80), held(3, "C", "3", difference=5))
+    groups = tallied((evidence, idle), *found).groups()
+    assert [group.labels[0] for group in groups] == [label(2), label(3), label(1), label(4)]
+
+
+def test_a_group_holds_what_each_side_counts_of_each_label():
+    """In the order of the labels."""
+    (group,) = tallied(held(2, difference=-3), held(1, difference=4)).groups()
+    figures = [(name, told.pos, told.metrc, told.difference, told.unit) for name, told in group.lines()]
+    assert figures == [(label(1), 4, 0, 4, "Each"), (label(2), -3, 0, -3, "Each")]
+    assert {told.product for _, told in group.lines()} == {row().product_name}
+
+
 def test_totals_of_different_units_are_never_added():
     """Grams and pieces stand beside one another."""
     one, other = held(1, difference=3), held(2, difference=4)
@@ -144,6 +161,16 @@ def test_an_empty_shop_is_told_as_such():
     sweep = Sweep("402R-X0042", 0, 0, (), 4, 0.5)
     assert as_json(sweep)["groups"] == []
     assert as_text(sweep) == "402R-X0042: neither side names a package."
+
+
+def test_a_shop_that_could_not_be_looked_at_is_not_said_to_differ():
+    """None agrees, and none is known not to."""
+    tally = Tally()
+    unread = replace(HEALTHY_ANSWER, cause=Cause.OUTAGE, code="outage.metrc-down", gap=None)
+    tally.add_all([label(1), label(2)], HEALTHY, unread)
+    sweep = Sweep("402R-X0042", tally.packages, tally.agree, tally.groups(), 4, 0.5)
+    assert (sweep.is_blind, sweep.unread) == (True, 2)
+    assert as_text(sweep).startswith("402R-X0042: 2 packages could not be looked at. 4 requests to METRC in 0.5 s.\n")
 
 
 @pytest.mark.parametrize("code", sorted(PHRASES))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from bot.digest import Arrivals, Digest, Week
+from bot.model import Cause
 from bot.sweep_groups import Sweep
 from handlers.render import words
 from handlers.render.blocks import cut_plain
@@ -26,14 +28,20 @@ ALARM: Final = "#c0392b"
 COLOURS: Final = ("#1f6f8b", "#e08e45", "#5b8c5a", "#8e6c8a", "#b4a04a", "#999999")
 MOST_CAUSES: Final = 5
 MOST_BARS: Final = 10
-DPI: Final = 110
+# a phone shows a picture as wide as its screen, so letters must be large beside the width
+DPI: Final = 200
+SMALL: Final = 9
+NORMAL: Final = 10
+LARGE: Final = 11
+TITLE_WIDTH: Final = 44
+OTHERS: Final = "others"
 NAME_LIMIT: Final = 60
 ALT_LIMIT: Final = 1000
 
 
 def silence_chart(of: Arrivals) -> bytes:
     """Bars of what METRC recorded each hour, the expected band behind them, the moment it broke."""
-    figure, (axes,) = _figure(1, (8, 3.4))
+    figure, (axes,) = _figure(1, (4.4, 3.1))
     zone = ZoneInfo(of.zone)
     width, middle = 50 / 60 / 24, timedelta(minutes=30)
     if of.expected:
@@ -57,15 +65,16 @@ def silence_chart(of: Arrivals) -> bytes:
     axes.axvline(_days(of.broke_at), color=ALARM, linewidth=1.6)
     top = max([1.0, *(float(n) for _, n in of.hours), *(band.high for band in of.expected)])
     axes.set_ylim(0, top * 1.25)
+    is_early = of.broke_at - of.hours[0][0] < of.until - of.broke_at
     axes.annotate(
-        words.chart_broke(_clock(of.broke_at, zone)), (_days(of.broke_at), top * 1.22), xytext=(-5, 0),
-        textcoords="offset points", ha="right", va="top", color=ALARM, fontsize=9,
+        words.chart_broke(_clock(of.broke_at, zone)), (_days(of.broke_at), top * 1.22),
+        xytext=(5, 0) if is_early else (-5, 0), textcoords="offset points", ha="left" if is_early else "right", va="top", color=ALARM, fontsize=NORMAL,
     )  # fmt: skip
     axes.set_xlim(_days(of.hours[0][0]), _days(of.until + middle))
     _hours(axes, zone)
     axes.set_ylabel(words.CHART_AN_HOUR)
-    axes.set_title(_plain(words.chart_of_receipts(_name(of.name))), loc="left", fontsize=11, color=INK)
-    axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
+    _titled(figure, words.chart_of_receipts(_name(of.name)))
+    _explained(axes, 2)
     return _png(figure)
 
 
@@ -86,29 +95,30 @@ def silence_alt(of: Arrivals) -> str:
 
 def digest_chart(of: Digest) -> bytes:
     """Three panels over eight weeks: differences by cause, how long posts take, alerts."""
-    figure, (causes, delays, alerts) = _figure(3, (8, 6.6))
+    figure, (causes, delays, alerts) = _figure(3, (4.4, 7.6))
     labels = [f"{week.start:%b} {week.start.day}" for week in of.weeks]
     places = list(range(len(of.weeks)))
     bottom = [0.0] * len(places)
     for colour, name in zip(COLOURS, _names(of.weeks), strict=False):
         counts = [float(_count(week, name, _names(of.weeks))) for week in of.weeks]
-        causes.bar(places, counts, bottom=bottom, color=colour, width=0.7, label=name.replace("_", " "))
+        causes.bar(places, counts, bottom=bottom, color=colour, width=0.7, label=_told(name))
         bottom = [one + other for one, other in zip(bottom, counts, strict=True)]
-    causes.set_title(words.CHART_DIFFERENCES, loc="left", fontsize=10, color=INK)
+    causes.set_title(words.CHART_DIFFERENCES, loc="left", fontsize=NORMAL, color=INK)
     if _names(of.weeks):
-        causes.legend(loc="upper left", frameon=False, fontsize=8, ncols=3)
-    causes.set_ylim(0, max(4.0, *bottom) * 1.4)
+        _explained(causes, 1)
+    causes.set_ylim(0, max(4.0, *bottom) * 1.1)
     for at, (colour, name) in enumerate(((LINE, words.CHART_HALF), (ALARM, words.CHART_MOST))):
         points = [(n, week.delay[at] / 60) for n, week in enumerate(of.weeks) if week.delay]
         delays.plot([n for n, _ in points], [m for _, m in points], color=colour, marker="o", markersize=4, label=name)
-    delays.set_title(words.CHART_MINUTES, loc="left", fontsize=10, color=INK)
-    delays.set_ylim(0, max([4.0, *(week.delay[1] / 60 for week in of.weeks if week.delay)]) * 1.35)
-    delays.legend(loc="upper left", frameon=False, fontsize=8, ncols=2)
+    delays.set_title(words.CHART_MINUTES, loc="left", fontsize=NORMAL, color=INK)
+    delays.set_ylim(0, max([4.0, *(week.delay[1] / 60 for week in of.weeks if week.delay)]) * 1.1)
+    _explained(delays, 2)
     alerts.bar(places, [sum(week.alerts.values()) for week in of.weeks], color=ALARM, width=0.7)
-    alerts.set_title("Alerts", loc="left", fontsize=10, color=INK)
+    alerts.set_title(words.CHART_ALERTS, loc="left", fontsize=NORMAL, color=INK)
     alerts.set_ylim(0, max(4, *(sum(week.alerts.values()) for week in of.weeks)) * 1.2)
     for axes in (causes, delays, alerts):
-        axes.set_xticks(places, labels)
+        # the newest week is named, and no two names run into one another
+        axes.set_xticks(places[1::2], labels[1::2])
         axes.set_xlim(-0.6, len(places) - 0.4)
     return _png(figure)
 
@@ -124,18 +134,19 @@ def digest_alt(of: Digest) -> str:
 
 def causes_chart(of: Sweep, name: str) -> bytes:
     """One bar a cause: how many packages it holds, the widest on top."""
-    figure, (axes,) = _figure(1, (8, 3.6))
     counts = _packages_by_cause(of)
+    figure, (axes,) = _figure(1, (4.4, 0.9 + 0.3 * max(3, len(counts))))
     places = list(range(len(counts)))
     axes.barh(places, [float(count) for _, count in counts], color=LINE, height=0.6)
+    _whole_numbers(axes)
     axes.set_yticks(places, [cause for cause, _ in counts])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color="#eeeeee")
     for place, (_, count) in enumerate(counts):
-        axes.annotate(f" {count:,}", (count, place), va="center", fontsize=9, color=INK)
+        axes.annotate(f" {count:,}", (count, place), va="center", fontsize=NORMAL, color=INK)
     axes.set_xlim(0, max([4.0, *(float(count) for _, count in counts)]) * 1.12)
-    axes.set_title(_plain(words.chart_by_cause(_name(name))), loc="left", fontsize=11, color=INK)
+    _titled(figure, words.chart_by_cause(_name(name)))
     return _png(figure)
 
 
@@ -148,12 +159,12 @@ def causes_alt(of: Sweep, name: str) -> str:
 def _packages_by_cause(of: Sweep) -> list[tuple[str, int]]:
     totals: dict[str, int] = {}
     for group in of.groups:
-        word = group.cause.value.replace("_", " ")
+        word = words.CAUSES[group.cause]
         totals[word] = totals.get(word, 0) + len(group.labels)
     ordered = sorted(totals.items(), key=lambda one: (-one[1], one[0]))
     if len(ordered) <= MOST_BARS:
         return ordered
-    return [*ordered[: MOST_BARS - 1], ("others", sum(count for _, count in ordered[MOST_BARS - 1 :]))]
+    return [*ordered[: MOST_BARS - 1], (words.CHART_OTHERS, sum(count for _, count in ordered[MOST_BARS - 1 :]))]
 
 
 def _names(weeks: tuple[Week, ...]) -> list[str]:
@@ -163,11 +174,11 @@ def _names(weeks: tuple[Week, ...]) -> list[str]:
         for cause, count in week.causes.items():
             totals[cause.value] = totals.get(cause.value, 0) + count
     ordered = sorted(totals, key=lambda name: (-totals[name], name))
-    return ordered if len(ordered) <= MOST_CAUSES + 1 else [*ordered[:MOST_CAUSES], "others"]
+    return ordered if len(ordered) <= MOST_CAUSES + 1 else [*ordered[:MOST_CAUSES], OTHERS]
 
 
 def _count(week: Week, name: str, names: list[str]) -> int:
-    if name == "others":
+    if name == OTHERS:
         return sum(count for cause, count in week.causes.items() if cause.value not in names)
     return sum(count for cause, count in week.causes.items() if cause.value == name)
 
@@ -186,8 +197,8 @@ def _figure(rows: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     for axes in every:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        axes.tick_params(labelsize=8, colors=INK)
-        axes.yaxis.label.set_fontsize(9)
+        axes.tick_params(labelsize=SMALL, colors=INK)
+        axes.yaxis.label.set_fontsize(NORMAL)
         axes.grid(axis="y", color="#eeeeee")
         axes.set_axisbelow(True)
     return figure, every
@@ -196,10 +207,17 @@ def _figure(rows: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
 def _hours(axes: Axes, zone: ZoneInfo) -> None:
     from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
 
-    locator: Any = AutoDateLocator(tz=zone, maxticks=9)  # type: ignore[no-untyped-call]
+    locator: Any = AutoDateLocator(tz=zone, maxticks=4)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     form: Any = DateFormatter("%a %H:%M", tz=zone)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(form)
+
+
+def _whole_numbers(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
+
+    locator: Any = MaxNLocator(nbins=4, integer=True)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
 
 
 def _days(at: datetime) -> float:
@@ -223,6 +241,22 @@ def _name(shop: str) -> str:
 
 def _alt(text: str) -> str:
     return cut_plain(text, ALT_LIMIT)
+
+
+def _titled(figure: Figure, text: str) -> None:
+    """Over the whole picture, for a chart may begin far right of its names; as many lines as it takes."""
+    lines = "\n".join(wrap(text, TITLE_WIDTH))
+    figure.suptitle(_plain(lines), x=0.01, ha="left", fontsize=LARGE, color=INK)
+
+
+def _explained(axes: Axes, columns: int) -> None:
+    """What the colours mean, under the chart, where it covers nothing."""
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.13), frameon=False, fontsize=SMALL, ncols=columns)
+
+
+def _told(cause: str) -> str:
+    """A cause in the words of the answers."""
+    return words.CHART_OTHERS if cause == OTHERS else words.CAUSES[Cause(cause)]
 
 
 def _plain(text: str) -> str:

@@ -5,6 +5,7 @@ Every part has its own budget, so that the worst record still makes a message th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -37,6 +38,7 @@ MOST_SHARES: Final = 6
 MOST_REFS: Final = 3
 MOST_RELATED: Final = 6
 MOST_PACKAGES: Final = 20
+MOST_HEALTHY: Final = 2
 EVIDENCE_BUDGET: Final = 7000
 EVIDENCE_MESSAGES: Final = 3
 QUOTE_LIMIT: Final = 400
@@ -135,13 +137,14 @@ def _refs(share: Share) -> str:
 
 
 def _packages(diagnosis: Diagnosis) -> str:
-    """One line each, those with a finding first; what is in order is only counted when there are many."""
+    """One line each for those with a finding; what is in order is only counted where it is more than a line or two."""
     if not diagnosis.packages:
         return words.no_packages()
     ailing = [package for package in diagnosis.packages if package.cause is not Cause.NONE]
     healthy = [package for package in diagnosis.packages if package.cause is Cause.NONE]
-    shown = [*ailing, *healthy][:MOST_PACKAGES]
-    lines = [words.package_line(package) for package in shown]
+    shown = [*ailing, *(healthy if len(healthy) <= MOST_HEALTHY else ())][:MOST_PACKAGES]
+    ends = Counter(words.short_label(label) for label in {package.subject.value for package in shown})
+    lines = [words.package_line(package, whole=ends[words.short_label(package.subject.value)] > 1) for package in shown]
     agreeing = len(healthy) - sum(package.cause is Cause.NONE for package in shown)
     others = len(diagnosis.packages) - len(shown) - agreeing
     return "\n".join([*lines, words.more_packages(agreeing, others)] if agreeing or others else lines)

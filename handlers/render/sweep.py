@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bot.settings import FacilitySettings
-from bot.sweep_groups import Group, Sweep
-from bot.sweep_report import differences
+from bot.sweep_groups import ALONE, Group, Sweep
 from handlers.render import words
 from handlers.render.blocks import Block, Message, actions, bold, button, code, context, cut, section, size
 
@@ -24,7 +23,13 @@ PAGE_ACTIONS: Final = (NEXT_ACTION, PREVIOUS_ACTION)
 
 
 def render_sweep(sweep: Sweep, facility: FacilitySettings, sweep_id: str) -> tuple[Message, ...]:
-    """How many agree, then the first page of groups, the largest first; none where there is nothing to do."""
+    """How many agree, then the first page of groups, the largest first; none where there is nothing to do.
+
+    Where nothing could be looked at for one reason, the reason and the step are all there is to tell.
+    """
+    if sweep.is_blind and len(sweep.groups) == 1:
+        steps = _steps(sweep.groups[0], facility)
+        return (_sentence("\n".join([words.swept(sweep), *steps, words.SWEPT_NO_ADJUSTING])),)
     summary = _sentence(words.swept(sweep))
     return (summary, render_page(sweep, facility, sweep_id, 1)) if sweep.groups else (summary,)
 
@@ -52,15 +57,21 @@ def _leaves(sweep_id: str, number: int, of: int) -> Block:
 
 
 def _group(number: int, group: Group, facility: FacilitySettings) -> list[Block]:
-    lines = [f"{number}. {bold(group.headline, 300)}", cut(group.common, 300), words.do(group.action.text, 400)]
-    if group.action.not_before is not None:
-        lines.append(words.not_before(group.action.not_before, facility.zone))
+    # that a package has its cause to itself is seen by its label standing alone
+    shared = [] if group.common == ALONE else [cut(group.common, 300)]
+    lines = [f"{number}. {bold(group.headline, 300)}", *shared, *_steps(group, facility)]
     return [section("\n".join(lines)), context(" · ".join(_small_print(group)))]
+
+
+def _steps(group: Group, facility: FacilitySettings) -> Iterator[str]:
+    yield words.do(group.action.text, 400)
+    if group.action.not_before is not None:
+        yield words.not_before(group.action.not_before, facility.zone)
 
 
 def _small_print(group: Group) -> Iterator[str]:
     yield _labels(group.labels)
-    total = differences(group.difference)
+    total = words.totals(group.difference)
     if total:
         yield f"{words.DIFFERENCE} {cut(total, 120)}"
     if group.code:

@@ -470,13 +470,15 @@ def span(age: timedelta) -> str:
     return f"{hours} h" if hours < 48 else f"{hours // 24} days"
 
 
-def package_line(package: Diagnosis) -> str:
-    """One package of a receipt, manifest or product: ``…1002 · receipt retry · +1 Each``."""
+def package_line(package: Diagnosis, *, whole: bool = False) -> str:
+    """One package of a receipt, manifest or product: ``…1002 · receipt retry · +1 Each``; ``whole``: its whole label."""
     said = event(package.code) if package.code else _without_code(package.cause)
     gap = package.gap
-    difference = f"{signed(gap.difference)} {cut(gap.unit, 20)}" if gap is not None else "difference not known"
+    difference = "difference not known"
+    if gap is not None:
+        difference = f"{signed(gap.difference)} {cut(gap.unit, 20)}" if gap.difference else "no difference"
     label = package.subject.value
-    shown = f"…{label[-4:]}" if len(label) > 8 else label
+    shown = f"…{label[-4:]}" if len(label) > 8 and not whole else label
     return f"{code(shown, 40)} {said} · {difference}"
 
 
@@ -486,7 +488,7 @@ def _without_code(cause: Cause) -> str:
 
 def more_packages(agreeing: int, others: int) -> str:
     """The packages that have no line of their own."""
-    told = [f"{agreeing} more with nothing wrong"] if agreeing else []
+    told = [f"{agreeing} with nothing wrong"] if agreeing else []
     told += [f"{others} more; ask about them one by one"] if others else []
     return f"… {', '.join(told)}"
 

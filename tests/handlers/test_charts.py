@@ -10,9 +10,19 @@ import pytest
 
 from bot.alerts import Kind
 from bot.digest import Arrivals, Digest, Week
-from bot.model import Cause
+from bot.model import Action, ActionKind, Cause
 from bot.silence import Band
-from handlers.render.charts import digest_alt, digest_chart, silence_alt, silence_chart
+from bot.sweep_groups import Group, Sweep
+from handlers.render.charts import (
+    DPI,
+    SMALL,
+    causes_alt,
+    causes_chart,
+    digest_alt,
+    digest_chart,
+    silence_alt,
+    silence_chart,
+)
 
 NOW = datetime(2026, 3, 3, 20, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -49,13 +59,13 @@ def size(png: bytes) -> tuple[int, int]:
 )
 def test_a_silence_is_drawn(of):
     """With a band, without history, and when nothing at all arrived."""
-    assert size(silence_chart(of)) == (880, 374)
+    assert size(silence_chart(of)) == (880, 620)
 
 
 @pytest.mark.parametrize("of", [weeks(), weeks(weeks=(Week(NOW, {}, None, {}),) * 8)])
 def test_a_digest_is_drawn(of):
     """Full, and of a shop where nothing ever happened."""
-    assert size(digest_chart(of)) == (880, 726)
+    assert size(digest_chart(of)) == (880, 1520)
 
 
 def test_the_words_say_what_the_chart_shows():
@@ -65,6 +75,32 @@ def test_the_words_say_what_the_chart_shows():
         "72 before it broke at Tue 09:00, 0 after it; 45 were to be expected since."
     )
     assert "Alerts: 0, 1, 2, 3, 4, 5, 6, 7." in digest_alt(weeks())
+
+
+def causes(*found):
+    """A shop with so many packages of each cause."""
+    groups = tuple(
+        Group(cause, None, "It.", "All.", tuple(map(str, range(count))), Action(ActionKind.WAIT, "Wait."))
+        for cause, count in found
+    )
+    return Sweep("402R-X0042", 57, 24, groups, 9, 1.0)
+
+
+def test_a_shops_causes_are_drawn_and_told_in_the_words_of_the_answers():
+    """No code of ours is read by anybody; the narrowest causes share a bar."""
+    few = causes((Cause.FAILED_POST, 3), (Cause.COUNT_ERROR, 1))
+    many = causes(*((cause, 2) for cause in Cause if cause is not Cause.NONE))
+    assert causes_alt(few, "Harbor Street").endswith("A sale METRC never took 3, A miscount 1.")
+    assert causes_alt(many, "Harbor Street").endswith("Others 12.")
+    assert size(causes_chart(few, "Harbor Street"))[1] < size(causes_chart(many, "Harbor Street"))[1]
+
+
+@pytest.mark.parametrize(
+    "picture", [silence_chart(arrivals()), digest_chart(weeks()), causes_chart(causes((Cause.TIMING, 2)), "Harbor")]
+)
+def test_the_smallest_letters_can_be_read_on_a_phone(picture):
+    """On a screen 390 points wide they are ten points high."""
+    assert SMALL / 72 * DPI * 390 / size(picture)[0] > 10
 
 
 def look(folder: Path) -> None:

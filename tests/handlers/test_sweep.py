@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.errors import StorageError
 from bot.model import Action, ActionKind, Cause
-from bot.sweep_groups import Group
+from bot.sweep_groups import ALONE, Figures, Group
 from bot.sweep_report import as_json, from_json
 from handlers.render.sweep import render_page, render_sweep
 from handlers.render.sweep_files import as_csv, as_html, safe
@@ -179,6 +179,100 @@ def test_no_record_is_markup_in_the_report(text):
     page = as_html(replace(SWEEP, groups=(group(headline=text, common=text),)), HARBOR, NOW).decode()
     assert "<script" not in page
     assert "<img" not in page
+
+
+OUTAGE = replace(
+    SWEEP,
+    packages=57,
+    agree=0,
+    groups=(
+        group(
+            cause=Cause.OUTAGE,
+            code="outage.metrc-down",
+            headline="METRC is not answering.",
+            action=Action(ActionKind.RETRY_LATER, "Ask again when METRC answers."),
+            difference=(),
+        ),
+    ),
+)
+
+
+async def test_where_nothing_could_be_looked_at_that_is_all_there_is_to_tell(start):
+    """No package is said to differ, and no list, report or chart of differences is made up."""
+    bot = await start(sweep=FakeSweep(OUTAGE))
+    await bot.command("facility")
+    *_, told = bot.slack.posts()
+    assert texts(told).splitlines() == [
+        "*57 packages could not be looked at:* METRC is not answering.",
+        "*Do:* Ask again when METRC answers.",
+        "*Do not adjust any quantity* before its cause is settled.",
+    ]
+    assert bot.slack.files == []
+
+
+def test_what_could_not_be_looked_at_is_counted_apart():
+    """It neither agrees nor differs."""
+    unread = group(cause=Cause.UNKNOWN, code=None, labels=tuple("ABCDEFGHIJKL"), difference=())
+    summary, _ = render_sweep(replace(SWEEP, groups=(*SWEEP.groups, unread)), HARBOR, "s-1")
+    assert "*953 of 1,000 packages agree.* 12 could not be looked at. 2 causes for the rest" in summary.text
+
+
+def test_what_neither_side_counts_is_no_cause_to_work_on():
+    """It is told apart from what somebody has to mend."""
+    idle = group(action=Action(ActionKind.NONE, "Nothing to do."), labels=("A", "B"), difference=())
+    summary, _ = render_sweep(replace(SWEEP, groups=(*SWEEP.groups, idle)), HARBOR, "s-1")
+    assert "2 more need nothing: neither system counts anything of them. 1 cause for the rest" in summary.text
+    (summary, _) = render_sweep(replace(SWEEP, groups=(idle,)), HARBOR, "s-1")
+    assert summary.text.endswith("Nothing to do.")
+
+
+def test_that_a_cause_stands_alone_is_not_repeated():
+    """Its one label says so."""
+    alone = group(common=ALONE)
+    _, page = render_sweep(replace(SWEEP, groups=(alone, alone)), HARBOR, "s-1")
+    assert "stands alone" not in str(page.blocks)
+    assert "stands alone" not in as_html(replace(SWEEP, groups=(alone,)), HARBOR, NOW).decode()
+
+
+def test_nobody_is_told_twice_not_to_adjust():
+    """Once, over all causes."""
+    summary, page = render_sweep(SWEEP, HARBOR, "s-1")
+    assert "*Do not adjust any quantity* before its cause is settled." in summary.text
+    assert "adjust" not in str(page.blocks)
+
+
+FIGURES = group(
+    labels=("A", "B"),
+    figures=(Figures("Night Lantern 3.5g", Decimal(38), Decimal("40.00"), Decimal(-2), "Each"), None),
+    difference=(("Each", Decimal(-2)),),
+)
+
+
+def test_the_list_holds_what_each_side_counts_in_plain_numbers():
+    """They can be added up; what is not known is empty."""
+    rows = as_csv(replace(SWEEP, groups=(FIGURES,)), HARBOR).decode("utf-8-sig")
+    one, other = csv.DictReader(io.StringIO(rows))
+    names = ("product", "pos", "metrc", "difference", "unit")
+    assert [one[name] for name in names] == ["Night Lantern 3.5g", "38", "40", "-2", "Each"]
+    assert [other[name] for name in names] == [""] * 5
+
+
+def test_the_report_tells_what_each_side_counts():
+    """An inspector reads quantities and not what they have cost to find."""
+    page = as_html(replace(SWEEP, groups=(FIGURES,)), HARBOR, NOW).decode()
+    cells = "".join(f"<td>{cell}</td>" for cell in ("Night Lantern 3.5g", "38 Each", "40.00 Each", "−2 Each"))
+    assert f"<tr><td><code>A</code></td>{cells}</tr>" in page
+    assert "Requests" not in page
+
+
+def test_what_people_read_has_a_real_minus():
+    """In the thread and in the report alike."""
+    (_, page), report = (
+        render_sweep(replace(SWEEP, groups=(FIGURES,)), HARBOR, "s-1"),
+        as_html(replace(SWEEP, groups=(FIGURES,)), HARBOR, NOW).decode(),
+    )
+    assert "POS − METRC −2 Each" in str(page.blocks)
+    assert "-2 Each" not in str(page.blocks) + report
 
 
 def test_a_shop_in_order_needs_one_sentence():

@@ -12,10 +12,11 @@ import importlib
 import inspect
 import io
 import pkgutil
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -36,7 +37,7 @@ from bot.opening import Opening, opening
 from bot.removals import Intent, Seen, Sight
 from bot.settings import FacilitySettings, Settings
 from bot.status import Standing
-from bot.sweep_groups import Group, Sweep
+from bot.sweep_groups import Figures, Group, Sweep
 from handlers.render import sweep_files, words
 from handlers.render.alert import render_letter
 from handlers.render.blocks import Message, actions, button, code, confirmation, context, cut, section
@@ -158,7 +159,7 @@ PLAIN = {
     "card_what", "card_where", "card_act", "card_confirm_title", "card_confirm_text", "card_confirm_yes", "posting_failed",
     "not_answered", "one_word", "reference", "removal_act", "removal_question", "counted_so_far", "chart_broke",
     "chart_of_receipts", "chart_of_silence", "chart_by_cause", "chart_of_causes", "charts_of_weeks", "report_heading",
-    "status_short", "alert_snooze", "alert_over", "plain_sentence", "one_line", "cut_plain", "safe",
+    "status_short", "alert_snooze", "alert_over", "plain_sentence", "one_line", "cut_plain", "safe", "totals",
 }  # fmt: skip
 """Functions whose text is plain: what shows it cuts and escapes it, or it stands where nothing is parsed."""
 
@@ -236,10 +237,16 @@ MADE[Group] = st.builds(
     **{
         each.name: strategy(typing.get_type_hints(Group)[each.name], each.name)
         for each in fields(Group)
-        if each.name not in {"labels", "difference"}
+        if each.name not in {"labels", "difference", "figures"}
     },
     labels=several(HOSTILE.map(lambda text: text[:60])),
     difference=several(st.tuples(HOSTILE.map(lambda text: text[:60]), AMOUNTS)),
+)
+PLAUSIBLE = st.sampled_from([None, Decimal(0), Decimal("-2.5"), Decimal(40)])
+MADE[Group] = st.builds(
+    lambda group, figures: replace(group, figures=(figures,) * len(group.labels)),
+    MADE[Group],
+    st.none() | st.builds(Figures, HOSTILE, PLAUSIBLE, PLAUSIBLE, PLAUSIBLE, HOSTILE.map(lambda text: text[:60])),
 )
 MADE[Sweep] = st.builds(
     Sweep,
@@ -490,7 +497,7 @@ def _called(value: Any) -> list[str]:
 
 def _of_csv(content: bytes) -> list[str]:
     rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-    cells = [cell for row in rows for cell in row]
+    cells = [cell for row in rows for cell in row if not re.fullmatch(r"-\d+(\.\d+)?", cell)]
     wrong = [cell for cell in cells if cell[:1] in {"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"}]
     wrong += [cell for cell in cells if cell != cell.strip() or "\n" in cell or "\x00" in cell]
     return [f"a cell that is no plain text: {cell[:100]!r}" for cell in wrong] + (
@@ -509,7 +516,7 @@ class _Tags(HTMLParser):
 
 _OF_A_REPORT = {
     "html", "lang", "head", "meta", "charset", "name", "content", "title", "style", "body", "h1", "h2", "dl", "dt", "dd",
-    "section", "p", "class", "code", "br",
+    "section", "p", "code", "table", "tr", "th", "td",
 }  # fmt: skip
 
 
