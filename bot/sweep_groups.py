@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bot.case import brought_here, metrc_item, metrc_unit, on_the_road, open_loads, product_of, sent_away
+from bot.errors import ProblemKind
 from bot.model import Action, ActionKind, Cause, Diagnosis, Duplicate, Evidence, Posting, Result, Submission
 from bot.numbers import bare
 
@@ -288,7 +289,10 @@ def _host(e: Evidence, _d: Diagnosis) -> _Found:
     yield "host", e.shop.license
 
 
-def _unread(_e: Evidence, d: Diagnosis) -> _Found:
+def _unread(e: Evidence, d: Diagnosis) -> _Found:
+    """Which side failed and how; else what the first check that cannot tell says."""
+    failed = (r.problem for r in (e.package, e.pos_rows) if r.problem and r.problem.kind is not ProblemKind.NOT_OFFERED)
+    yield from (("unread", problem.says) for problem in failed)
     yield "unread", next((outcome.summary for outcome in d.checks if outcome.result is Result.UNKNOWN), None)
 
 

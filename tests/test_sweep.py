@@ -223,6 +223,7 @@ async def test_a_stock_list_that_cannot_be_read_is_one_group(sweep):
     report, metrc = await sweep(World.healthy(NOW), spoil=lambda folder: (folder / "inventory.csv").unlink())
     group = only(report)
     assert (group["cause"], group["code"], len(group["packages"])) == ("unknown", None, 18)
+    assert "inventory" in group["common"]
     assert metrc.count("/sales/v2/receipts/8") == 0
 
 

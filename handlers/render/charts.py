@@ -35,6 +35,8 @@ NORMAL: Final = 10
 LARGE: Final = 11
 TITLE_WIDTH: Final = 44
 OTHERS: Final = "others"
+MOST_HOURS: Final = 4
+STEPS: Final = (1, 2, 3, 6, 12, 24, 48, 168)
 NAME_LIMIT: Final = 60
 ALT_LIMIT: Final = 1000
 
@@ -71,7 +73,7 @@ def silence_chart(of: Arrivals) -> bytes:
         xytext=(5, 0) if is_early else (-5, 0), textcoords="offset points", ha="left" if is_early else "right", va="top", color=ALARM, fontsize=NORMAL,
     )  # fmt: skip
     axes.set_xlim(_days(of.hours[0][0]), _days(of.until + middle))
-    _hours(axes, zone)
+    _hours(axes, of, zone)
     axes.set_ylabel(words.CHART_AN_HOUR)
     _titled(figure, words.chart_of_receipts(_name(of.name)))
     _explained(axes, 2)
@@ -204,19 +206,18 @@ def _figure(rows: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
     return figure, every
 
 
-def _hours(axes: Axes, zone: ZoneInfo) -> None:
-    from matplotlib.dates import AutoDateLocator, DateFormatter  # noqa: PLC0415
-
-    locator: Any = AutoDateLocator(tz=zone, maxticks=4)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    form: Any = DateFormatter("%a %H:%M", tz=zone)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(form)
+def _hours(axes: Axes, of: Arrivals, zone: ZoneInfo) -> None:
+    """Name so many of the hours, on the shop's clock, that no two names run into one another."""
+    hours = [at.astimezone(zone) for at, _ in of.hours]
+    step = next((step for step in STEPS if len(hours) <= step * MOST_HOURS), STEPS[-1])
+    named = [at for at in hours if (at.hour + 24 * at.toordinal()) % step == 0]
+    axes.set_xticks([_days(at) for at in named], [f"{at:%a %H:%M}" for at in named])
 
 
 def _whole_numbers(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    locator: Any = MaxNLocator(nbins=4, integer=True)  # type: ignore[no-untyped-call]
+    locator: Any = MaxNLocator(nbins=4, integer=True)
     axes.xaxis.set_major_locator(locator)
 
 

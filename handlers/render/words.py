@@ -31,7 +31,7 @@ from bot.model import (
 )
 from bot.opening import spoken
 from bot.removals import SENTENCES, Intent, State, Verb, Way
-from bot.sweep_groups import Sweep
+from bot.sweep_groups import Group, Sweep
 from handlers.render.blocks import code, cut, cut_plain, escape, link, user
 
 EXAMPLE_LABEL: Final = "1A4FF0100000022000001002"
@@ -513,7 +513,7 @@ def swept(sweep: Sweep) -> str:
     if not sweep.packages and not sweep.groups:
         return "*Neither side names a package.*"
     if sweep.is_blind:
-        why = f" {cut(sweep.groups[0].headline, 300)}" if len(sweep.groups) == 1 else ""
+        why = f" {_why_blind(sweep.groups[0])}" if len(sweep.groups) == 1 else ""
         return f"*{_packages(sweep.packages)} could not be looked at{':' if why else '.'}*{why}"
     told = [f"*{sweep.agree:,} of {_packages(sweep.packages)} agree.*"]
     if sweep.idle:
@@ -526,6 +526,12 @@ def swept(sweep: Sweep) -> str:
     many = "1 cause" if causes == 1 else f"{causes:,} causes"
     told.append(f"{many} for the rest, the widest first. For one package: ask about its tag.")
     return f"{' '.join(told)}\n{SWEPT_NO_ADJUSTING}"
+
+
+def _why_blind(group: Group) -> str:
+    """What keeps a whole shop from being looked at; a side that failed is named by what the packages share."""
+    said = f"{group.headline} {group.common}" if group.cause is Cause.UNKNOWN else group.headline
+    return cut(said, 400)
 
 
 def _packages(count: int) -> str:
