@@ -206,13 +206,30 @@ def _pair(
         by_number[_key(receipt.external_number)].append(receipt)
     by_id = {str(receipt.id): receipt for receipt in receipts}
     pairs: dict[str, tuple[MetrcReceipt, ...]] = {}
+    numbered: set[int] = set()
     for sale in sales:
         stored = [by_id[i] for i in (bare(r) for r in sale.receipt_ids) if i in by_id]
         own = {r.id: r for r in (*by_number.get(_key(sale.sale_id), ()), *stored)}
-        pairs[sale.sale_id] = tuple(own.values())
+        pairs[sale.sale_id] = _of_one_sale(sale, tuple(own.values()), evidence)
+        numbered |= own.keys()
+    left = [r for r in receipts if r.id not in numbered]
+    pairs, orphans = _pair_by_moment(sales, pairs, left, evidence)
     taken = {r.id for own in pairs.values() for r in own}
-    left = [r for r in receipts if r.id not in taken]
-    return _pair_by_moment(sales, pairs, left, evidence)
+    return pairs, tuple(r for r in receipts if r in orphans or r.id in numbered - taken)
+
+
+def _of_one_sale(sale: PosSale, receipts: tuple[MetrcReceipt, ...], evidence: Evidence) -> tuple[MetrcReceipt, ...]:
+    """Without those that only bear its number: beside a receipt of just this sale, they are neither its copies nor parts."""
+    living = [r for r in receipts if r.is_live and quantity_on(r, evidence.subject.value)]
+    if len(living) < 2 or sale.is_void or not _same_units(sale, evidence):
+        return receipts
+    label = evidence.subject.value
+    stored = {bare(r) for r in sale.receipt_ids}
+    exact = [r for r in living if abs(quantity_on(r, label) - sale.quantity) < LEAST]
+    own = min(exact, key=lambda r: (str(r.id) not in stored, r.id), default=None)
+    if own is None:
+        return receipts
+    return tuple(r for r in receipts if r not in living or str(r.id) in stored or lines_of(r) == lines_of(own))
 
 
 def _pair_by_moment(
@@ -319,14 +336,25 @@ def receipts_cover(moment: datetime, evidence: Evidence) -> bool:
 
 def _fits(sale: PosSale, receipts: tuple[MetrcReceipt, ...], evidence: Evidence) -> bool:
     """Whether the one receipt takes what the sale took. Several receipts are twins or parts, and judged as such."""
-    package = evidence.package.value
-    if len(receipts) != 1 or package is None or not same_unit(sale.unit or package.unit, package.unit):
+    if len(receipts) != 1 or not _same_units(sale, evidence):
         return True
     return abs(quantity_on(receipts[0], evidence.subject.value) - sale.quantity) < LEAST
 
 
+def _same_units(sale: PosSale, evidence: Evidence) -> bool:
+    """Whether what the sale took can be laid beside METRC's numbers as it is."""
+    package = evidence.package.value
+    return package is not None and same_unit(sale.unit or package.unit, package.unit)
+
+
 def _was_delivered(sale: PosSale, delivered: list[tuple[datetime, Decimal]], zone: str) -> bool:
     return any(is_near(at, sale.sold_at, zone) and quantity == sale.quantity for at, quantity in delivered)
+
+
+def lines_of(receipt: MetrcReceipt) -> tuple[tuple[str, Decimal, str], ...]:
+    """What a receipt takes: label, quantity and unit of its living lines, in one order."""
+    living = [line for line in receipt.lines or () if line.archived_on is None]
+    return tuple(sorted((line.label, line.quantity, (line.unit or "").casefold()) for line in living))
 
 
 def _key(number: str | None) -> str:

@@ -11,19 +11,16 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from bot.hours import apart
 from bot.model import MetrcReceipt
 from bot.numbers import bare
-from bot.posting import PosSale, quantity_on
+from bot.posting import PosSale, lines_of, quantity_on
 
 # A retry repeats the sale time; minutes of difference come from clocks, not from another sale.
 ONE_SALE: Final = timedelta(hours=1)
-
-Lines = tuple[tuple[str, Decimal, str], ...]
 
 
 class HowTwinned(StrEnum):
@@ -75,7 +72,7 @@ def find_twins(
             lookalikes.extend(group if len(group) > 1 else ())
             leaders.extend(group)
     unnumbered = [r for r in living if not _number(r)]
-    for group in _group([*leaders, *unnumbered], lambda r: r.sold_at and (r.sold_at, _lines(r), r.total_price)):
+    for group in _group([*leaders, *unnumbered], lambda r: r.sold_at and (r.sold_at, lines_of(r), r.total_price)):
         found, alike = _missing_number(group, sales, label, zone)
         twins.extend(found)
         lookalikes.extend(alike)
@@ -105,7 +102,7 @@ def _missing_number(
 
 def _same_number(receipts: list[MetrcReceipt]) -> Iterable[list[MetrcReceipt]]:
     """Receipts with one number, equal lines and nearly one sale time: a till may start its numbers anew each day."""
-    for group in _group(receipts, lambda r: _number(r) and (_number(r), _lines(r))):
+    for group in _group(receipts, lambda r: _number(r) and (_number(r), lines_of(r))):
         run: list[MetrcReceipt] = []
         for receipt in sorted(group, key=_by_time):
             if run and _far(run[-1].sold_at, receipt.sold_at):
@@ -201,11 +198,6 @@ def _group(receipts: Iterable[MetrcReceipt], key: Callable[[MetrcReceipt], Hasha
         if own:
             groups[own].append(receipt)
     return list(groups.values())
-
-
-def _lines(receipt: MetrcReceipt) -> Lines:
-    living = [line for line in receipt.lines or () if line.archived_on is None]
-    return tuple(sorted((line.label, line.quantity, (line.unit or "").casefold()) for line in living))
 
 
 def _number(receipt: MetrcReceipt) -> str:

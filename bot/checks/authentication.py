@@ -50,6 +50,9 @@ def check(case: Case) -> Outcome:
     if failed:
         names = " and ".join(probe.family for probe in failed)
         return unknown(NAME, f"The key works, but {names} could not be read.", *_facts(case))
+    if access.facilities.problem is not None:
+        says = "The key works, but its list of licenses could not be read: whether this one still holds is not known."
+        return unknown(NAME, says, *_facts(case))
     return clear(NAME, _what_works(case), *_facts(case))
 
 

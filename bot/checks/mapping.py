@@ -720,10 +720,16 @@ def _stray(case: Case, strays: list[MetrcReceipt]) -> Finding:
     numbers = {r.external_number for r in strays if r.external_number}
     other = [line for line in e.pos_other_lines if line.sale_id in numbers]
     where = f"; the POS has sale {other[0].sale_id} on {other[0].label}" if other else ""
+    headline = f"METRC has receipt {strays[0].id} on this label, and the POS has no such sale{where}."
+    number = (strays[0].external_number or "").strip()
+    if any(sale.sale_id.strip().casefold() == number.casefold() for sale in case.matched.all_sales):
+        headline = (
+            f"METRC has one more receipt under sale {number}, {strays[0].id}, with other lines than the POS rang up."
+        )
     return Finding(
         code=code,
         cause=Cause.MAPPING,
-        headline=f"METRC has receipt {strays[0].id} on this label, and the POS has no such sale{where}.",
+        headline=headline,
         action=Action(
             ActionKind.FIX_POS_RECORD,
             "Find the sale: rung up on another label, entered in METRC by hand, or lost in the POS. Correct it in the sale.",

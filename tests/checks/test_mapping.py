@@ -350,6 +350,17 @@ def test_a_receipt_without_a_sale_is_found_and_not_accused():
     assert shares(judged(stray())) == [("mapping.receipt-without-sale", "1", "metrc receipt 8807")]
 
 
+@pytest.mark.parametrize(("quantity", "left"), [(2, 36), (3, 35)])
+def test_another_receipt_under_a_sales_number_is_no_part_of_it(quantity, left):
+    """The POS has the sale once, METRC beside its receipt one more of that number with other lines: named, and no miscount."""
+    other = replace(receipt(1, quantity=quantity), id=8899)
+    diagnosis = judged(add_receipts(other, to=counted(left)))
+    assert shares(diagnosis) == [("mapping.receipt-without-sale", str(quantity), "metrc receipt 8899")]
+    assert diagnosis.headline.startswith("METRC has one more receipt under sale POS-1, 8899, with other lines")
+    assert {Forbidden.ADJUST_QUANTITY, Forbidden.REMOVE_RECORD} <= set(diagnosis.must_not)
+    assert diagnosis.duplicates == ()
+
+
 def test_the_label_that_the_sale_was_rung_up_on_is_named():
     """The POS has the same number on another package."""
     other = line(7, NOW - days(2) + minutes(90), label=OTHER_LABEL)
